@@ -1,0 +1,74 @@
+// One PLC as the tasks see it: slots, loads and handshakes in domain types. Owns the only connection to the device.
+// Every call is bounded (PLC_TIMEOUT per request) and throws plc::error; after an error the connection is closed and the
+// next call opens a new one, at the pace of a capped, jittered back-off (calls in between fail at once: unavailable).
+#pragma once
+
+#include "core/error.hpp"
+#include "domain/batch.hpp"
+#include "domain/plant_map.hpp"
+#include "domain/slot.hpp"
+#include "domain/slot_read.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace batchbridge::plc {
+
+class error : public core::error {
+    using core::error::error;
+};
+
+enum class area { read, write };
+
+// A slot as observed under the consistency rule.
+struct observation {
+    enum class kind { unchanged, accepted, inconsistent } what = kind::unchanged;
+    domain::words image;       // accepted: the picture that counts
+};
+
+class device {
+public:
+    virtual ~device() = default;
+
+    // Asked on the PLC thread right before each write request; false makes the write fail (cancelled, "lease lost").
+    // Must be thread-safe. Default: always true.
+    using write_permission = std::function<bool()>;
+
+    virtual const std::string& name() const = 0;      // "plc 10.0.0.5:502 unit 1"
+    virtual bool connected() const = 0;
+    // Number of connections made so far: a change tells that registers may have been lost meanwhile.
+    virtual unsigned connections() const = 0;
+
+    // Opens the connection if there is none (probe, start).
+    virtual boost::asio::awaitable<void> connect() = 0;
+    // All words of one slot, one request if map.limits.max_read allows.
+    virtual boost::asio::awaitable<domain::words> read_slot(area a, int slot) = 0;
+    virtual boost::asio::awaitable<std::vector<domain::words>> read_all(area a) = 0;
+    // Reads a READ slot under the consistency rule against `stored` (may be empty): one request when equal, else up to
+    // three pairs.
+    virtual boost::asio::awaitable<observation> observe(int slot, const domain::words& stored) = 0;
+    // The ready word (handshake.write_ready): 1 = the PLC has taken the recipes.
+    virtual boost::asio::awaitable<std::uint16_t> read_ready() = 0;
+
+    // The load's steps. Images are complete slots as encode_recipe makes them, index 0 = slot 1.
+    // (1) and (2): blank slot 1's mo_id, write every slot, slot 1 with its mo_id blank and status_read_data left alone.
+    virtual boost::asio::awaitable<void> write_disarmed(const std::vector<domain::words>& images) = 0;
+    // (3): reads back and compares; returns the differences, empty = verified.
+    virtual boost::asio::awaitable<std::vector<std::string>> verify(const std::vector<domain::words>& images) = 0;
+    // (4): one FC16 of slot 1, mo_id filled in, status_read_data = 0.
+    virtual boost::asio::awaitable<void> arm(const domain::words& slot1) = 0;
+
+    // Blanks the mo_id of a WRITE slot and reads it back.
+    virtual boost::asio::awaitable<void> disarm(int slot) = 0;
+    // status_read_data = 1 in a READ slot, read back; returns whether it reads 1.
+    virtual boost::asio::awaitable<bool> acknowledge(int slot) = 0;
+
+    // Ends a call in progress at once and closes (shutdown).
+    virtual void interrupt() noexcept = 0;
+};
+
+}  // namespace batchbridge::plc

@@ -1,0 +1,259 @@
+// All SQL of the program, as functions named after what they mean. Speaks domain types; built on pg.
+//
+// Failure: pg::error (kind unavailable, timeout, rejected ..). store::fenced when the line's epoch has moved on: the
+// caller no longer holds the line and must stop acting. A COMMIT without an answer is pg::error with kind timeout or
+// unavailable: the outcome is unknown, drop every cached picture and read the rows again.
+// Every writing function is one transaction in one pipeline (one round trip) unless its comment says otherwise, and
+// begins with assert_epoch(line, epoch). Times that matter are the database's clock.
+#pragma once
+
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "domain/batch.hpp"
+#include "domain/component_mapping.hpp"
+#include "domain/delivery.hpp"
+#include "domain/order.hpp"
+#include "pg/pool.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/value.hpp>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace batchbridge::store {
+
+class fenced : public core::error {
+    using core::error::error;
+};
+
+// The right to write for one line, as of one taking.
+struct hold {
+    std::string line;
+    std::int64_t epoch = 0;
+};
+
+struct line_address {
+    std::string host;
+    int port = 502;
+    int unit_id = 1;
+    bool operator==(const line_address&) const = default;
+};
+struct line_moved {                 // the stored address differs and unfinished batches exist
+    line_address stored;
+};
+struct line_row {
+    std::string line, holder;
+    line_address address;
+    std::int64_t epoch = 0;
+    bool paused = false;
+    std::string paused_why;
+};
+
+// One journal row: an effect on Odoo or on the PLC, or a person's act.
+struct journal_entry {
+    std::int64_t batch_id = 0;      // 0: none
+    std::optional<domain::order_identity> order;
+    std::string mo_id;
+    std::string what;               // "plc.load", "odoo.write", "api.cancel" ..
+    boost::json::value values;      // what was sent or decided
+    std::string answer;
+    std::string who = "batchbridge";
+};
+
+struct staged_order {
+    domain::mapped_order order;
+    int slot = 0;
+    std::string order_key;
+};
+// Orders that are already in a queue (of any line) or excluded by history: nothing was staged.
+struct stage_conflict {
+    std::vector<domain::order_identity> taken;
+};
+struct staged {
+    domain::load load;
+    std::vector<domain::batch> batches;
+};
+
+// What one read cycle found out about one batch.
+struct batch_change {
+    std::int64_t batch_id = 0;
+    int version = 0;                // the version it was derived from; the row gets version + 1 if `values_changed`
+    domain::batch_state state = domain::batch_state::running;
+    std::string reason;
+    domain::words raw;
+    bool values_changed = false;    // actuals, weight or status: last_changed_at, version, update_odoo = false
+    domain::silo_kg actual;
+    core::decimal weight;
+    bool status_manufacturing = false, status_operation = false;
+    enum class delivery { none, consumption, finish } owe = delivery::none;
+    bool acknowledge = false;       // opens a plc_duty for the slot
+};
+struct cycle_result {
+    std::set<std::int64_t> not_applied;  // batches whose row had another version or state completed: read them again
+};
+
+struct duty {
+    std::int64_t id = 0;
+    int slot = 0;
+    std::string mo_id;              // the order key the slot shows
+    std::int64_t batch_id = 0;
+};
+
+struct delivery {
+    std::int64_t id = 0;
+    std::string line, odoo_db;
+    std::int64_t odoo_id = 0, batch_id = 0;
+    domain::delivery_kind kind{};
+    domain::delivery_state state{};
+    int version = 0, tries = 0;
+    boost::json::value payload;     // consumption, finish: {"actual": {"101": "12.50", ..}, "weight": "..."}
+    std::optional<domain::finish_values> values;  // finish: computed at step 0
+    std::optional<domain::batch> batch;           // the row as it is now, with planned and actual
+    std::string mo_id;
+};
+
+struct refusal {
+    domain::order_identity order;
+    std::string mo_id, reason;
+    core::utc_time retry_at{};
+};
+
+struct run_record {
+    std::string line, task;
+    core::utc_time started{}, ended{};
+    std::string outcome;            // "ok", "failed", "skipped", "running", "off"
+    bool changed = false, asked_for = false;
+    std::string detail;
+};
+
+// mo_batch rows and counts for health and API; lists are ordered by id.
+class store {
+public:
+    explicit store(pg::pool& pool) : pool_(pool) {}
+
+    // --- lines, settings -------------------------------------------------------------------------------------------
+    // Creates or updates the line's row, increments its epoch and names the holder. The caller holds the line's lock.
+    boost::asio::awaitable<std::variant<hold, line_moved>> take_line(const std::string& line, const line_address& address,
+                                                                     const std::string& holder, bool may_move);
+    boost::asio::awaitable<std::vector<line_row>> lines();
+    boost::asio::awaitable<void> set_paused(const hold& h, bool paused, const std::string& why);
+    boost::asio::awaitable<std::map<std::string, std::string>> settings(const std::string& line);
+    boost::asio::awaitable<void> put_setting(const std::string& line, const std::string& name, const std::string& value,
+                                             const std::string& who);
+
+    // --- the queue -------------------------------------------------------------------------------------------------
+    // Every mo_batch row of the line with its consumption.
+    boost::asio::awaitable<std::vector<domain::batch>> batches(const std::string& line);
+    boost::asio::awaitable<std::optional<domain::batch>> batch(std::int64_t id);
+    // The line's newest load in state staged or arming.
+    boost::asio::awaitable<std::optional<domain::load>> open_load(const std::string& line);
+    // The line's newest load that was not withdrawn (its images say what is stale).
+    boost::asio::awaitable<std::optional<domain::load>> current_load(const std::string& line);
+    // All or nothing. Rows first, then the history check, so that a concurrent archive cannot slip between; unique keys
+    // decide races between sessions and lines (L-11). Any unfinished batch or open load of the line also makes it a
+    // stage_conflict (with `taken` empty).
+    boost::asio::awaitable<std::variant<staged, stage_conflict>> stage_load(const hold& h, const std::map<int, domain::words>& images,
+                                                                            const std::vector<staged_order>& orders);
+    // Moves a load on, and its queued/loading/loaded batches to `batches` when given. Journals `entry` when given.
+    boost::asio::awaitable<void> set_load_state(const hold& h, std::int64_t load_id, domain::load_state state,
+                                                std::optional<domain::batch_state> batches, std::optional<journal_entry> entry);
+    // Which of these order keys are in the line's queue or history (by mo_id, and "MO#<id>").
+    boost::asio::awaitable<std::set<std::string>> known_orders(const std::string& line, const std::vector<std::string>& keys);
+    // odoo_ids to leave out of a fetch: the queue of every line, refusals not yet due, history flagged still_open.
+    boost::asio::awaitable<std::vector<std::int64_t>> excluded_orders(const std::string& odoo_db);
+    // Of these, the ones whose history excludes them for ever; flags them still_open.
+    boost::asio::awaitable<std::vector<domain::order_identity>> flag_archived(const std::string& line, const std::vector<domain::order_identity>& orders);
+
+    // --- the read cycle --------------------------------------------------------------------------------------------
+    // One pipeline, one transaction, one round trip however many batches changed. A row in state completed is never
+    // touched (L-35). A completing change opens the finish row (unique per order) and discards an unsent consumption.
+    boost::asio::awaitable<cycle_result> record_cycle(const hold& h, const std::vector<batch_change>& changes,
+                                                      const std::vector<std::int64_t>& seen);
+    // last_read_from_plc = now() for these, nothing else.
+    boost::asio::awaitable<void> touch_read(const hold& h, const std::vector<std::int64_t>& batch_ids);
+    boost::asio::awaitable<std::vector<duty>> open_duties(const std::string& line);
+    boost::asio::awaitable<void> open_duty(const hold& h, int slot, const std::string& mo_id, std::int64_t batch_id);
+    // how: "acknowledged", "slot moved on", "dropped".
+    boost::asio::awaitable<void> close_duty(const hold& h, std::int64_t duty_id, const std::string& how);
+
+    // --- history ---------------------------------------------------------------------------------------------------
+    // Completed rows without an open or sent finish get one; returns how many (0 is right).
+    boost::asio::awaitable<int> sweep_completed(const hold& h);
+    // Completed, acknowledged by Odoo at exactly the current version and done-marked (or `mark_done` false).
+    boost::asio::awaitable<std::vector<domain::batch>> archivable(const std::string& line, bool mark_done);
+    // mo_batch -> mo_histories with its consumption, in one transaction; open outbox rows of the batch end (discarded,
+    // except for status completed where they are sent). False: the row is already gone (then nothing happened, L-05).
+    boost::asio::awaitable<bool> archive(const hold& h, std::int64_t batch_id, domain::history_status status,
+                                         const std::string& notes, std::optional<journal_entry> entry);
+
+    // --- deliveries ------------------------------------------------------------------------------------------------
+    // Rows of these lines and this odoo_db that may be worked on now: state due or sending, next_at passed, no attempt of
+    // the same order without outcome younger than `unclear_wait`. By kind's priority, then next_at. One row per order.
+    boost::asio::awaitable<std::vector<delivery>> due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db,
+                                                                 core::duration unclear_wait, int limit);
+    // How long until one may become due (0 = now); nullopt: nothing open.
+    boost::asio::awaitable<std::optional<core::duration>> next_delivery_in(const std::vector<std::string>& lines, const std::string& odoo_db,
+                                                                           core::duration unclear_wait);
+    boost::asio::awaitable<std::optional<delivery>> delivery_by_id(std::int64_t id);
+    // Commits the attempt and sets the row to sending, before any byte is sent. nullopt: the row has another version or
+    // is no longer open (or it is a consumption of a batch that completed: the row was discarded).
+    boost::asio::awaitable<std::optional<std::int64_t>> begin_attempt(const hold& h, const delivery& d, std::string_view call,
+                                                                      const boost::json::value& values);
+    // outcome ok, rejected or not_sent closes it; unclear leaves outcome null and sets ended_at. Journals it.
+    boost::asio::awaitable<void> end_attempt(const hold& h, std::int64_t attempt_id, domain::call_outcome outcome, const std::string& answer);
+    // finish: commits the values of step 0; false when the row's version moved on.
+    boost::asio::awaitable<bool> set_finish_values(const hold& h, const delivery& d, const domain::finish_values& v);
+    // The delivery reached Odoo at d.version. Row: sent, or due again after `live_interval` if a newer version exists.
+    // Batch: update_odoo if its version is d.version; done_marked as given. Also closes `attempt` as ok when given.
+    boost::asio::awaitable<void> delivered(const hold& h, const delivery& d, bool done_marked, core::duration live_interval,
+                                           std::optional<std::int64_t> attempt, const std::string& note);
+    // Back to due after `delay`; tries + 1. A newer version that replaced it meanwhile keeps its own next_at.
+    boost::asio::awaitable<void> retry_later(const hold& h, const delivery& d, core::duration delay, const std::string& error);
+    // Dead letter. A finish or cancel also makes its batch `parked` with the reason.
+    boost::asio::awaitable<void> park(const hold& h, const delivery& d, const std::string& reason);
+    boost::asio::awaitable<void> discard(const hold& h, const delivery& d, const std::string& reason);
+    // Was a value ever sent for this order by one of our attempts (for finish: may an unmapped picked value be ours)?
+    boost::asio::awaitable<std::vector<domain::move_value>> attempted_values(const std::string& odoo_db, std::int64_t odoo_id, std::int64_t batch_id);
+    // Has Odoo accepted anything for this batch?
+    boost::asio::awaitable<bool> accepted_by_odoo(std::int64_t batch_id);
+
+    // --- acts of persons (journaled with who) ----------------------------------------------------------------------
+    // state cancelling with `reason` (cancelled, reset, discarded): the line takes the order out of the PLC.
+    boost::asio::awaitable<bool> ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry);
+    // The WRITE slot of a cancelling batch was blanked.
+    boost::asio::awaitable<void> disarmed(const hold& h, std::int64_t batch_id);
+    // Cancelling batches whose slot is not yet blanked.
+    boost::asio::awaitable<std::vector<domain::batch>> to_disarm(const std::string& line);
+    // Opens a cancel delivery for the batch (which ends as cancelled when Odoo says so).
+    boost::asio::awaitable<void> ask_cancel(const hold& h, std::int64_t batch_id, journal_entry entry);
+    // Parked -> completed with its finish due now from step 0; or an open delivery of the batch due now. False: nothing to retry.
+    boost::asio::awaitable<bool> retry_batch(const hold& h, std::int64_t batch_id, journal_entry entry);
+    // A person's figures: completed, new version, new finish values.
+    boost::asio::awaitable<bool> complete_batch(const hold& h, std::int64_t batch_id, const core::decimal& produced, const domain::silo_kg& actual,
+                                                journal_entry entry);
+
+    // --- refusals, alerts, runs, journal ---------------------------------------------------------------------------
+    boost::asio::awaitable<void> record_refusals(const hold& h, const std::vector<refusal>& refused, core::duration retry_after);
+    // At start: every refusal of the line is due again.
+    boost::asio::awaitable<void> reset_refusals(const hold& h);
+    // True: it was not open before.
+    boost::asio::awaitable<bool> raise_alert(const std::string& line, const std::string& kind, const std::string& subject, const std::string& text);
+    boost::asio::awaitable<bool> resolve_alert(const std::string& line, const std::string& kind, const std::string& subject);
+    // Current state always; a row of its own when it changed something, failed or was asked for.
+    boost::asio::awaitable<void> record_run(const run_record& r);
+    boost::asio::awaitable<void> journal(const hold& h, const std::vector<journal_entry>& entries);
+    // Rows removed, by table.
+    boost::asio::awaitable<std::map<std::string, std::int64_t>> cleanup(const hold& h, int retention_days);
+
+private:
+    pg::pool& pool_;
+};
+
+}  // namespace batchbridge::store
