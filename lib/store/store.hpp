@@ -164,6 +164,9 @@ public:
     // Moves a load on, and its queued/loading/loaded batches to `batches` when given. Journals `entry` when given.
     boost::asio::awaitable<void> set_load_state(const hold& h, std::int64_t load_id, domain::load_state state,
                                                 std::optional<domain::batch_state> batches, std::optional<journal_entry> entry);
+    // A withdrawn offer: the load becomes withdrawn and its still unfinished batches a new staged load, slots counted from 1
+    // again, state queued, with the old load's images. nullopt: none was left.
+    boost::asio::awaitable<std::optional<domain::load>> restage(const hold& h, std::int64_t load_id);
     // Which of these order keys are in the line's queue or history (by mo_id, and "MO#<id>").
     boost::asio::awaitable<std::set<std::string>> known_orders(const std::string& line, const std::vector<std::string>& keys);
     // odoo_ids to leave out of a fetch: the queue of every line, refusals not yet due, history flagged still_open.

@@ -1,0 +1,255 @@
+#include "tasks/auto_sync_mo.hpp"
+
+#include "core/crash_point.hpp"
+#include "core/log.hpp"
+#include "domain/component_mapping.hpp"
+#include "domain/slot_read.hpp"
+#include "tasks/load_plc.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace batchbridge::tasks {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr auto refusal_wait = std::chrono::minutes(10);
+constexpr int stage_tries = 5;
+
+// A line is free when nothing of the last load is left to be made, owed or loaded.
+std::string busy_reason(const std::vector<domain::batch>& rows, const std::vector<store::duty>& duties)
+{
+    std::size_t unfinished = 0, cancelling = 0;
+    for (const auto& b : rows) {
+        unfinished += domain::is_unfinished(b.state) ? 1 : 0;
+        cancelling += b.state == domain::batch_state::cancelling ? 1 : 0;
+    }
+    if (unfinished > 0) return fmt::format("{} batch(es) of the present load are unfinished", unfinished);
+    if (cancelling > 0) return fmt::format("{} batch(es) are being taken out of the PLC", cancelling);
+    if (!duties.empty()) return fmt::format("{} acknowledgement(s) are owed to the PLC", duties.size());
+    return {};
+}
+
+struct plc_picture {
+    std::map<int, domain::words> images;   // READ, per slot: the load's stale images
+    std::string not_ready;                 // empty: a load may be written
+};
+
+asio::awaitable<plc_picture> look_at_plc(line& l)
+{
+    const auto& map = l.map();
+    auto& store = l.env().store;
+    const auto read = co_await l.device().read_all(plc::area::read);
+    const auto write = co_await l.device().read_all(plc::area::write);
+    std::vector<domain::slot_reading> shown_read, shown_write;
+    std::vector<std::string> names;
+    plc_picture out;
+    for (std::size_t i = 0; i < read.size(); ++i) {
+        shown_read.push_back(domain::decode_slot(map, read[i]));
+        shown_write.push_back(domain::decode_slot(map, write[i]));
+        if (!shown_read.back().empty()) names.push_back(shown_read.back().mo_id);
+        if (!shown_write.back().empty()) names.push_back(shown_write.back().mo_id);
+        out.images[static_cast<int>(i) + 1] = read[i];
+    }
+    const auto known = co_await store.known_orders(l.name(), names);
+    const auto verdict =
+        domain::judge_load(map, shown_read, shown_write, [&known](const std::string& order) { return known.contains(order); });
+    if (!verdict.unknown.empty()) {
+        std::vector<std::string> parts;
+        for (const auto& u : verdict.unknown)
+            parts.push_back(fmt::format("{} slot {}: '{}'", u.in_write_area ? "WRITE" : "READ", u.slot, u.order));
+        out.not_ready = fmt::format("the PLC holds orders we do not know and that are not ended: {}", fmt::join(parts, ", "));
+        if (co_await store.raise_alert(l.name(), "unknown_in_plc", "plc", out.not_ready))
+            core::log::error(l.about(task_names::auto_sync_mo),
+                             "nothing is loaded: {}. It ends when the PLC has ended them, or by start-over", out.not_ready);
+    } else {
+        co_await store.resolve_alert(l.name(), "unknown_in_plc", "plc");
+        if (!verdict.ready) out.not_ready = "the PLC has not taken the previous load yet (ready word is 0)";
+    }
+    co_return out;
+}
+
+struct collected {
+    std::vector<domain::mapped_order> orders;
+    std::size_t not_ours = 0;
+    std::vector<std::string> refused;
+};
+
+domain::order_identity identity_of(const domain::malformed_order& m, const std::string& odoo_db)
+{
+    domain::order_identity id;
+    id.odoo_db = odoo_db;
+    id.odoo_id = m.odoo_id;
+    if (m.create_date) id.create_date = *m.create_date;
+    return id;
+}
+
+// Fetches until the free slots are filled or Odoo has no more; refuses what cannot be made.
+asio::awaitable<collected> collect_orders(line& l, int wanted)
+{
+    auto& env = l.env();
+    const auto about = l.about(task_names::auto_sync_mo);
+    collected out;
+    odoo::fetch_request ask;
+    ask.domain = l.config().order_domain;
+    if (env.config.sync_horizon)
+        ask.date_start_until = core::utc_now() + std::chrono::duration_cast<std::chrono::microseconds>(*env.config.sync_horizon);
+    ask.exclude_ids = co_await env.store.excluded_orders(env.config.odoo_db);
+    domain::mapping_rules rules;
+    rules.unmapped = env.config.unmapped_components;
+    if (env.config.expected_batch_max_kg) rules.expected_batch_max_kg = core::decimal::parse(*env.config.expected_batch_max_kg);
+
+    while (static_cast<int>(out.orders.size()) < wanted) {
+        ask.limit = wanted - static_cast<int>(out.orders.size());
+        auto answer = co_await env.erp.fetch_confirmed(ask);
+        const std::size_t received = answer.orders.size();
+        std::size_t left_out = 0;
+        std::vector<store::refusal> refused;
+        std::vector<domain::order_identity> seen;
+        const auto refuse = [&](const domain::order_identity& id, const std::string& name, const std::string& reason) {
+            store::refusal r;
+            r.order = id;
+            r.mo_id = name;
+            r.reason = reason;
+            refused.push_back(std::move(r));
+            out.refused.push_back(name);
+            core::log::warning(l.about(task_names::auto_sync_mo, 0, name), "order refused (Odoo id {}): {}", id.odoo_id, reason);
+        };
+        for (const auto& item : answer.orders) {
+            if (const auto* o = std::get_if<domain::order>(&item)) seen.push_back(o->id);
+        }
+        const auto archived = co_await env.store.flag_archived(l.name(), seen);
+        for (auto& item : answer.orders) {
+            if (auto* bad = std::get_if<domain::malformed_order>(&item)) {
+                ++left_out;
+                ask.exclude_ids.push_back(bad->odoo_id);
+                refuse(identity_of(*bad, env.config.odoo_db), bad->name.empty() ? fmt::format("id {}", bad->odoo_id) : bad->name, bad->reason);
+                continue;
+            }
+            auto& o = std::get<domain::order>(item);
+            ask.exclude_ids.push_back(o.id.odoo_id);
+            if (std::find(archived.begin(), archived.end(), o.id) != archived.end()) {
+                ++left_out;
+                co_await env.store.raise_alert(l.name(), "archived_but_open", o.name,
+                                               fmt::format("{} (Odoo id {}) is in history here and still confirmed in Odoo: restored or "
+                                                           "reopened? It is not made again",
+                                                           o.name, o.id.odoo_id));
+                core::log::warning(l.about(task_names::auto_sync_mo, 0, o.name),
+                                   "is in history here and still confirmed in Odoo (restored? reopened?); not made again");
+                continue;
+            }
+            auto mapped = domain::map_order(l.map(), o, rules);
+            if (auto* r = std::get_if<domain::refused_order>(&mapped)) {
+                ++left_out;
+                refuse(r->id, r->name, r->reason);
+            } else if (std::holds_alternative<domain::not_ours>(mapped)) {
+                ++left_out;
+                ++out.not_ours;
+            } else {
+                out.orders.push_back(std::move(std::get<domain::mapped_order>(mapped)));
+            }
+        }
+        if (!refused.empty()) {
+            co_await env.store.record_refusals(l.hold(), refused, refusal_wait);
+            for (const auto& r : refused)
+                co_await env.store.raise_alert(l.name(), "order_refused", r.mo_id, fmt::format("{}: {}", r.mo_id, r.reason));
+        }
+        if (received == 0 || left_out == 0 || received < static_cast<std::size_t>(ask.limit)) break;
+    }
+    if (!out.orders.empty() || !out.refused.empty())
+        core::log::info(about, "Odoo: {} order(s) to make, {} refused, {} without a silo component", out.orders.size(), out.refused.size(),
+                        out.not_ours);
+    co_return out;
+}
+
+// Stages what is left after orders that another line or session took meanwhile were removed.
+asio::awaitable<std::optional<store::staged>> stage(line& l, const std::map<int, domain::words>& images,
+                                                    std::vector<domain::mapped_order> orders)
+{
+    for (int attempt = 0; attempt < stage_tries && !orders.empty(); ++attempt) {
+        std::vector<store::staged_order> rows;
+        int slot = 0;
+        for (const auto& o : orders) {
+            store::staged_order row;
+            row.order = o;
+            row.slot = ++slot;
+            row.order_key = domain::order_key_of(l.map(), o.source);
+            rows.push_back(std::move(row));
+        }
+        auto result = co_await l.env().store.stage_load(l.hold(), images, rows);
+        l.rows_changed();
+        if (auto* done = std::get_if<store::staged>(&result)) co_return std::move(*done);
+        const auto& taken = std::get<store::stage_conflict>(result).taken;
+        if (taken.empty()) co_return std::nullopt;
+        std::erase_if(orders, [&](const domain::mapped_order& o) {
+            return std::find(taken.begin(), taken.end(), o.source.id) != taken.end();
+        });
+    }
+    co_return std::nullopt;
+}
+
+asio::awaitable<void> wait_for_write_right(line& l)
+{
+    asio::steady_timer timer(l.env().executor);
+    while (!l.may_write()) {
+        if (!l.held()) throw core::error(core::error_kind::cancelled, "load", "line " + l.name(), "the line is no longer held");
+        timer.expires_after(std::chrono::milliseconds(50));
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+run_result result_of(const load_outcome& o)
+{
+    run_result r;
+    r.what = o.what == load_outcome::kind::not_verified ? run_result::kind::unavailable : run_result::kind::ok;
+    r.changed = true;
+    r.detail = o.detail;
+    return r;
+}
+
+}  // namespace
+
+asio::awaitable<run_result> auto_sync_mo(line& l)
+{
+    auto& env = l.env();
+    auto& store = env.store;
+    if (!env.config.plc_writes) co_return run_result::skipped("PLC_WRITES is not true");
+    if (l.paused()) co_return run_result::skipped("the line is paused");
+    co_await wait_for_write_right(l);
+    const auto lock = co_await l.plc_writes().lock();
+
+    const auto rows = co_await store.batches(l.name());
+    if (auto open = co_await store.open_load(l.name())) {
+        const bool offered = open->state == domain::load_state::arming &&
+                             std::all_of(rows.begin(), rows.end(), [&](const domain::batch& b) {
+                                 return b.load != open->id || (b.state != domain::batch_state::queued && b.state != domain::batch_state::loading);
+                             });
+        if (offered) co_return run_result::skipped(fmt::format("load {} is offered and not yet taken", open->number));
+        co_return result_of(co_await continue_load(l, std::move(*open)));
+    }
+    const auto busy = busy_reason(rows, co_await store.open_duties(l.name()));
+    if (!busy.empty()) co_return run_result::skipped(busy);
+
+    const auto picture = co_await look_at_plc(l);
+    if (!picture.not_ready.empty()) co_return run_result::skipped(picture.not_ready);
+    const int wanted = std::min(env.config.sync_batch_limit, l.map().slots.count);
+    auto found = co_await collect_orders(l, wanted);
+    const bool refused_any = !found.refused.empty();
+    if (found.orders.empty()) {
+        run_result r;
+        r.changed = refused_any;
+        r.detail = fmt::format("no order to make ({} refused, {} without a silo component)", found.refused.size(), found.not_ours);
+        co_return r;
+    }
+    BATCHBRIDGE_CRASH_POINT("sync.fetched");
+    auto staged = co_await stage(l, picture.images, std::move(found.orders));
+    if (!staged) co_return run_result::skipped("the orders were taken by another line or session meanwhile");
+    for (const auto& b : staged->batches)
+        core::log::info(l.about(task_names::auto_sync_mo, b.id, b.mo_id), "queued for slot {}, {} kg planned", b.slot, b.planned_kg.to_string());
+    BATCHBRIDGE_CRASH_POINT("sync.staged");
+    co_return result_of(co_await continue_load(l, std::move(staged->load)));
+}
+
+}  // namespace batchbridge::tasks

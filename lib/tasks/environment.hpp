@@ -1,0 +1,33 @@
+// What every task of the process shares.
+#pragma once
+
+#include "core/config.hpp"
+#include "core/event.hpp"
+#include "odoo/erp.hpp"
+#include "store/line_locks.hpp"
+#include "store/store.hpp"
+#include "tasks/dependency_board.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+namespace batchbridge::tasks {
+
+struct environment {
+    environment(boost::asio::any_io_executor ex, const core::config& c, store::store& s, store::line_locks& l, odoo::erp& e)
+        : executor(std::move(ex)), config(c), store(s), locks(l), erp(e), deliveries(executor)
+    {
+    }
+
+    boost::asio::any_io_executor executor;
+    const core::config& config;
+    store::store& store;
+    store::line_locks& locks;
+    odoo::erp& erp;
+    dependency_board board;
+    core::event deliveries;          // set: an outbox row may be due
+};
+
+// Runs `op`; notes in the board whether PostgreSQL answered. For the loops that talk to the database by themselves.
+void note_database(environment& env, std::exception_ptr e);
+
+}  // namespace batchbridge::tasks

@@ -1,0 +1,47 @@
+#include "tasks/lease_keeper.hpp"
+
+#include "core/backoff.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace batchbridge::tasks {
+
+namespace asio = boost::asio;
+
+asio::awaitable<void> keep_lease(environment& env, std::function<void()> lost, std::function<void()> up)
+{
+    const auto times = store::lease_times::for_this_build();
+    const core::backoff_limits pace{std::chrono::milliseconds(200), std::chrono::seconds(5)};
+    asio::steady_timer timer(env.executor);
+    unsigned failures = 0;
+    for (;;) {
+        std::exception_ptr failure;
+        const bool was_connected = env.locks.connected();
+        try {
+            if (!was_connected)
+                co_await env.locks.connect();
+            else
+                co_await env.locks.heartbeat();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none) co_return;
+        note_database(env, failure);
+        if (failure) {
+            ++failures;
+            if (was_connected) lost();
+            timer.expires_after(was_connected ? std::chrono::milliseconds(0)
+                                              : core::backoff_delay(pace, failures, core::random_unit()));
+        } else {
+            failures = 0;
+            if (!was_connected) up();
+            timer.expires_after(times.heartbeat);
+        }
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+}  // namespace batchbridge::tasks

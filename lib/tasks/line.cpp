@@ -1,0 +1,254 @@
+#include "tasks/line.hpp"
+
+#include "core/log.hpp"
+#include "tasks/auto_sync_mo.hpp"
+#include "tasks/cleanup.hpp"
+#include "tasks/plc_read_sync.hpp"
+#include "tasks/process_completed.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <unistd.h>
+
+namespace batchbridge::tasks {
+
+namespace asio = boost::asio;
+using clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto standby_poll = std::chrono::seconds(1);
+constexpr auto liveness_flush = std::chrono::seconds(10);
+constexpr auto repeated_failure_row = std::chrono::minutes(1);
+
+std::string holder_name()
+{
+    char host[256] = "unknown";
+    ::gethostname(host, sizeof host - 1);
+    return fmt::format("{}:{}", host, ::getpid());
+}
+
+}  // namespace
+
+void note_database(environment& env, std::exception_ptr e)
+{
+    if (!e) {
+        env.board.up("database");
+        return;
+    }
+    if (!core::is_cancellation(e)) env.board.down("database", core::describe(e));
+}
+
+line::line(environment& env, core::line_config config, domain::plant_map map, const device_factory& make_device)
+    : env_(env), config_(std::move(config)), map_(std::move(map)), plc_writes_(env.executor), changed_(env.executor)
+{
+    env_.board.assign_line("plc " + config_.name, config_.name);
+    device_ = make_device([this] { return may_write() && env_.locks.valid(); });
+    reader_ = std::make_unique<plc_read_sync>(*this);
+    make_tasks();
+}
+
+line::~line() = default;
+
+periodic* line::task(std::string_view name) const
+{
+    for (const auto& t : tasks_)
+        if (t->name() == name) return t.get();
+    return nullptr;
+}
+
+bool line::may_write() const noexcept
+{
+    return held_.load() && clock::now().time_since_epoch().count() >= write_from_.load();
+}
+
+core::log::fields line::about(std::string_view task, std::int64_t batch, const std::string& order) const
+{
+    return {config_.name, std::string(task), batch == 0 ? std::string() : std::to_string(batch), order};
+}
+
+void line::make_tasks()
+{
+    const auto& c = env_.config;
+    const auto add = [&](const char* name, const core::task_config& t, periodic::body body) {
+        domain::schedule_rule rule;
+        rule.interval = t.interval;
+        tasks_.push_back(std::make_unique<periodic>(env_.executor, config_.name, name, rule, t.enabled && c.enable_auto_sync,
+                                                    std::move(body),
+                                                    [this, name](const finished_run& r) { return record(name, r); }));
+    };
+    add(task_names::auto_sync_mo, c.auto_sync_mo, [this] { return auto_sync_mo(*this); });
+    add(task_names::plc_read_sync, c.plc_read_sync, [this] { return reader_->run(); });
+    add(task_names::process_completed, c.process_completed, [this] { return process_completed(*this); });
+    add(task_names::cleanup, c.cleanup, [this] { return cleanup(*this); });
+}
+
+void line::announce() const
+{
+    const auto& c = env_.config;
+    const core::log::fields about{config_.name, {}, {}, {}};
+    for (const auto& t : tasks_) {
+        std::string why;
+        if (!t->enabled()) why = c.enable_auto_sync ? "switched off" : "ENABLE_AUTO_SYNC=false";
+        if (t->enabled())
+            core::log::info(about, "task {} is on, every {}", t->name(), core::to_string(t->interval()));
+        else
+            core::log::info(about, "task {} is off: {}", t->name(), why);
+    }
+    core::log::info(about, "tasks monitor_batch_health and equipment_failure_monitoring are not in this version");
+    if (!c.plc_writes)
+        core::log::warning(about,
+                           "PLC_WRITES is not true: nothing is written to the PLC and no order is taken. To commission: compare "
+                           "'batchbridge check-map' with the PLC program, run 'batchbridge probe', then set PLC_WRITES=true");
+}
+
+void line::lease_lost()
+{
+    if (!held_) return;
+    held_ = false;
+    changed_.set();
+}
+
+void line::stop()
+{
+    stopping_ = true;
+    for (auto& t : tasks_) t->stop();
+    changed_.set();
+}
+
+asio::awaitable<bool> line::acquire()
+{
+    const core::log::fields about{config_.name, {}, {}, {}};
+    if (!env_.locks.connected()) co_return false;
+    if (!co_await env_.locks.try_lock(config_.name)) {
+        if (standby_reason_ != "locked") {
+            standby_reason_ = "locked";
+            core::log::info(about, "another process holds this line; standing by");
+        }
+        co_return false;
+    }
+    store::line_address address;
+    address.host = config_.host;
+    address.port = config_.port;
+    address.unit_id = config_.unit_id;
+    const auto locked_at = clock::now();
+    auto taken = co_await env_.store.take_line(config_.name, address, holder_name(), env_.config.line_moved);
+    if (auto* moved = std::get_if<store::line_moved>(&taken)) {
+        co_await env_.locks.unlock(config_.name);
+        if (standby_reason_ != "moved") {
+            standby_reason_ = "moved";
+            core::log::error(about,
+                             "not taken: its unfinished batches were loaded into {}:{} unit {}, this process is configured for {}:{} unit "
+                             "{}. If the PLC really moved, start once with LINE_MOVED=true",
+                             moved->stored.host, moved->stored.port, moved->stored.unit_id, address.host, address.port, address.unit_id);
+        }
+        co_return false;
+    }
+    hold_ = std::get<store::hold>(taken);
+    const auto from = locked_at + store::lease_times::for_this_build().write_delay;
+    write_from_ = from.time_since_epoch().count();
+    standby_reason_.clear();
+    held_ = true;
+    core::log::info(about, "line taken, epoch {}", hold_.epoch);
+    co_return true;
+}
+
+asio::awaitable<void> line::run()
+{
+    const core::log::fields about{config_.name, {}, {}, {}};
+    while (!stopping_) {
+        bool taken = false;
+        std::exception_ptr failure;
+        try {
+            taken = co_await acquire();
+            if (taken) co_await serve();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        held_ = false;
+        if (failure) {
+            const auto state = co_await asio::this_coro::cancellation_state;
+            if (state.cancelled() != asio::cancellation_type::none) std::rethrow_exception(failure);
+            note_database(env_, failure);
+            core::log::debug(about, "line not served: {}", core::describe(failure));
+        }
+        if (stopping_) break;
+        co_await changed_.wait_until(clock::now() + standby_poll);
+    }
+}
+
+asio::awaitable<void> line::serve()
+{
+    const core::log::fields about{config_.name, {}, {}, {}};
+    co_await env_.store.reset_refusals(hold_);
+    const auto settings = co_await env_.store.settings(config_.name);
+    for (auto& t : tasks_) {
+        auto it = settings.find("task." + t->name() + ".enabled");
+        if (it != settings.end()) t->set_enabled(it->second == "true");
+    }
+    announce();
+    rows_changed();
+    reader_->forget();
+    env_.deliveries.set();
+    core::task_group group(env_.executor, [about](const std::string& name, std::exception_ptr e) {
+        core::log::error(about, "task {} ended: {}", name, core::describe(e));
+    });
+    for (auto& t : tasks_) {
+        auto* p = t.get();
+        group.spawn(p->name(), [p]() { return p->loop(); });
+    }
+    std::exception_ptr failure;
+    try {
+        while (held_ && !stopping_) co_await changed_.wait();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    // From here on we may be cancelled already; the tasks must end before `group` does.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    const bool graceful = stopping_ && !failure && held_;
+    if (!graceful) {
+        device_->interrupt();
+        group.cancel();
+        core::log::warning(about, failure ? "stopping" : "the line's lock is no longer certain: its tasks stop until it is taken again");
+    }
+    co_await group.join();
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> line::record(const std::string& task, const finished_run& run)
+{
+    // Liveness is flushed at most every 10 s; a repeated failure gets a row once a minute, a change always.
+    auto& last = recorded_[task];
+    const auto now = clock::now();
+    const std::string outcome(to_string(run.result.what));
+    const bool failed = run.result.what == run_result::kind::failed || run.result.what == run_result::kind::unavailable;
+    const bool repeated = failed && last.outcome == outcome && last.detail == run.result.detail && now - last.at < repeated_failure_row;
+    const bool important = run.result.changed || run.asked_for || (failed && !repeated) || outcome != last.outcome;
+    if (!important && now - last.at < liveness_flush) co_return;
+    if (repeated && !run.asked_for) co_return;
+    store::run_record r;
+    r.line = config_.name;
+    r.task = task;
+    r.started = run.started;
+    r.ended = run.ended;
+    r.outcome = outcome;
+    r.changed = run.result.changed;
+    r.asked_for = run.asked_for;
+    r.detail = run.result.detail;
+    std::exception_ptr failure;
+    try {
+        co_await env_.store.record_run(r);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) {
+        last.at = now;
+        last.outcome = outcome;
+        last.detail = run.result.detail;
+    } else {
+        note_database(env_, failure);
+    }
+}
+
+}  // namespace batchbridge::tasks

@@ -1,0 +1,168 @@
+#include "tasks/periodic.hpp"
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+namespace batchbridge::tasks {
+
+namespace asio = boost::asio;
+using clock = std::chrono::steady_clock;
+
+std::string_view to_string(run_result::kind k) noexcept
+{
+    switch (k) {
+    case run_result::kind::ok: return "ok";
+    case run_result::kind::skipped: return "skipped";
+    case run_result::kind::unavailable: return "unavailable";
+    case run_result::kind::failed: return "failed";
+    }
+    return "failed";
+}
+
+namespace {
+
+bool is_failure(run_result::kind k)
+{
+    return k == run_result::kind::unavailable || k == run_result::kind::failed;
+}
+
+run_result from_exception(std::exception_ptr e)
+{
+    run_result r;
+    r.what = run_result::kind::failed;
+    r.detail = core::describe(e);
+    try {
+        std::rethrow_exception(e);
+    } catch (const core::error& known) {
+        if (known.kind() == core::error_kind::unavailable || known.kind() == core::error_kind::timeout)
+            r.what = run_result::kind::unavailable;
+    } catch (...) {
+    }
+    return r;
+}
+
+}  // namespace
+
+periodic::periodic(asio::any_io_executor executor, std::string line, std::string name, domain::schedule_rule rule, bool enabled,
+                   body run, recorder record)
+    : executor_(std::move(executor)), line_(std::move(line)), name_(std::move(name)), rule_(rule), run_(std::move(run)),
+      record_(std::move(record)), wake_(executor_), finished_(executor_), enabled_(enabled)
+{
+}
+
+void periodic::set_enabled(bool on)
+{
+    enabled_ = on;
+    wake_.set();
+}
+
+void periodic::wake()
+{
+    if (!enabled_) return;
+    wanted_ = true;
+    wake_.set();
+}
+
+void periodic::stop()
+{
+    stopping_ = true;
+    wake_.set();
+}
+
+asio::awaitable<void> periodic::loop()
+{
+    looping_ = true;
+    const core::log::fields about{line_, name_, {}, {}};
+    auto due = clock::now();
+    while (!stopping_) {
+        const auto now = clock::now();
+        const bool asked = asked_for_;
+        const bool early = asked || (enabled_ && wanted_);
+        const auto decision = domain::decide_run(rule_, due, now);
+        if (decision.run && enabled_ && decision.misfire)
+            core::log::warning(about, "starts {} s late (misfire); {} missed start(s) merged into this run",
+                               std::chrono::duration_cast<std::chrono::seconds>(now - due).count(), decision.merged);
+        due = decision.next_due;
+        if (early || (decision.run && enabled_)) {
+            wanted_ = asked_for_ = false;
+            co_await run_once(asked);
+            if (is_failure(last_->result.what)) {
+                ++failures_;
+                if (last_->result.what == run_result::kind::unavailable)
+                    due = domain::decide_repeat(rule_, failures_, due, clock::now());
+            } else {
+                failures_ = 0;
+            }
+            continue;
+        }
+        co_await wake_.wait_until(due);
+    }
+    looping_ = false;
+    finished_.set();
+}
+
+asio::awaitable<void> periodic::run_once(bool asked_for)
+{
+    const core::log::fields about{line_, name_, {}, {}};
+    finished_run run;
+    run.asked_for = asked_for;
+    run.started = core::utc_now();
+    running_ = true;
+    std::exception_ptr failure;
+    try {
+        run.result = co_await run_();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    running_ = false;
+    if (failure) {
+        if (core::is_cancellation(failure)) {
+            const auto state = co_await asio::this_coro::cancellation_state;
+            if (state.cancelled() != asio::cancellation_type::none) {
+                looping_ = false;
+                finished_.set();
+                std::rethrow_exception(failure);
+            }
+        }
+        run.result = from_exception(failure);
+    }
+    run.ended = core::utc_now();
+    const bool failed = is_failure(run.result.what);
+    const bool failed_before = last_ && is_failure(last_->result.what);
+    run.news = failed ? (!failed_before || last_->result.detail != run.result.detail) : failed_before;
+    if (failed && run.news) {
+        if (run.result.what == run_result::kind::unavailable)
+            core::log::warning(about, "run failed, will be repeated: {}", run.result.detail);
+        else
+            core::log::error(about, "run failed: {}", run.result.detail);
+    } else if (!failed && failed_before) {
+        core::log::info(about, "runs again");
+    }
+    ++runs_;
+    last_ = run;
+    finished_.set();
+    co_await record_(run);
+}
+
+asio::awaitable<periodic::trigger_answer> periodic::trigger()
+{
+    trigger_answer out{answer::stopped, std::nullopt};
+    if (running_) {
+        out.what = answer::already_running;
+        co_return out;
+    }
+    if (!looping_ || stopping_) co_return out;
+    const auto before = runs_;
+    asked_for_ = true;
+    wake_.set();
+    while (runs_ == before && looping_) co_await finished_.wait();
+    if (runs_ != before) {
+        out.what = answer::ran;
+        out.run = last_;
+    }
+    co_return out;
+}
+
+}  // namespace batchbridge::tasks

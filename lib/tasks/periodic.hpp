@@ -1,0 +1,86 @@
+// One scheduled task of one line: timer, wake-up and manual trigger share one instance by construction, because one
+// coroutine awaits the start, runs the body and only then looks again (L-12).
+#pragma once
+
+#include "core/event.hpp"
+#include "core/time.hpp"
+#include "domain/schedule.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace batchbridge::tasks {
+
+struct run_result {
+    // unavailable: something outside did not answer; the run is repeated after 1 s, doubling.
+    enum class kind { ok, skipped, unavailable, failed } what = kind::ok;
+    bool changed = false;
+    std::string detail;              // one sentence: what was done, or why not
+
+    static run_result done(bool changed, std::string detail) { return {kind::ok, changed, std::move(detail)}; }
+    static run_result skipped(std::string why) { return {kind::skipped, false, std::move(why)}; }
+};
+std::string_view to_string(run_result::kind k) noexcept;
+
+// A run as it ended, for task_run and the caller of a trigger.
+struct finished_run {
+    run_result result;
+    core::utc_time started{}, ended{};
+    bool asked_for = false;
+    bool news = false;               // the first failure after a success, or another failure than the last one
+};
+
+class periodic {
+public:
+    using body = std::function<boost::asio::awaitable<run_result>()>;
+    // Called after each run; must not throw.
+    using recorder = std::function<boost::asio::awaitable<void>(const finished_run&)>;
+
+    periodic(boost::asio::any_io_executor executor, std::string line, std::string name, domain::schedule_rule rule,
+             bool enabled, body run, recorder record);
+
+    const std::string& name() const noexcept { return name_; }
+    bool enabled() const noexcept { return enabled_; }
+    void set_enabled(bool on);
+    bool running() const noexcept { return running_; }
+    // Of the last run; nullopt before the first.
+    const std::optional<finished_run>& last() const noexcept { return last_; }
+    std::uint64_t runs() const noexcept { return runs_; }
+    core::duration interval() const noexcept { return rule_.interval; }
+
+    // Runs at once and then on schedule until stop() or cancellation. A body that throws is logged and counted.
+    boost::asio::awaitable<void> loop();
+    // Start soon; merges with a start that is already asked for. Does nothing while disabled.
+    void wake();
+    // No new runs; the loop ends after the present one.
+    void stop();
+
+    enum class answer { ran, already_running, stopped };
+    struct trigger_answer {
+        answer what;
+        std::optional<finished_run> run;
+    };
+    // Runs now, also when disabled (a person asked), and waits for that run's outcome.
+    boost::asio::awaitable<trigger_answer> trigger();
+
+private:
+    boost::asio::awaitable<void> run_once(bool asked_for);
+
+    boost::asio::any_io_executor executor_;
+    std::string line_, name_;
+    domain::schedule_rule rule_;
+    body run_;
+    recorder record_;
+    core::event wake_, finished_;
+    std::optional<finished_run> last_;
+    std::uint64_t runs_ = 0;
+    unsigned failures_ = 0;
+    bool enabled_, running_ = false, wanted_ = false, asked_for_ = false, stopping_ = false, looping_ = false;
+};
+
+}  // namespace batchbridge::tasks

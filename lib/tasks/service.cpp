@@ -1,0 +1,171 @@
+#include "tasks/service.hpp"
+
+#include "core/backoff.hpp"
+#include "core/deadline.hpp"
+#include "core/log.hpp"
+#include "tasks/lease_keeper.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace batchbridge::tasks {
+
+namespace asio = boost::asio;
+using clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto finish_grace = std::chrono::seconds(5);   // running runs may finish
+constexpr auto cancel_grace = std::chrono::seconds(2);   // then they are cancelled; together below 7 s
+constexpr core::backoff_limits start_pace{std::chrono::milliseconds(200), std::chrono::seconds(5)};
+
+}  // namespace
+
+service::service(environment& env, pg::pool& pool, std::filesystem::path migrations, std::vector<line_setup> setups,
+                 const std::function<line::device_factory(const core::line_config&, const domain::plant_map&)>& devices)
+    : env_(env), pool_(pool), migrations_(std::move(migrations)), dispatcher_(env, lines_),
+      group_(env.executor,
+             [](const std::string& name, std::exception_ptr e) { core::log::error({}, "{} ended: {}", name, core::describe(e)); }),
+      stop_(env.executor)
+{
+    for (auto& s : setups) {
+        const auto make = devices(s.config, s.map);
+        lines_.push_back(std::make_unique<line>(env_, std::move(s.config), std::move(s.map), make));
+    }
+}
+
+service::~service() = default;
+
+line* service::find_line(std::string_view name) const
+{
+    for (const auto& l : lines_)
+        if (l->name() == name) return l.get();
+    return nullptr;
+}
+
+void service::stop()
+{
+    stopping_ = true;
+    stop_.set();
+}
+
+asio::awaitable<bool> service::prepare_database()
+{
+    unsigned failures = 0;
+    while (!stopping_) {
+        std::exception_ptr failure;
+        try {
+            const auto result = co_await pg::migrate(pool_, migrations_);
+            if (result.newer_schema) {
+                waiting_for_ = "the database schema is newer than this version";
+                core::log::error({}, "the database schema is at {}, newer than this version knows ({}): no line is taken. Update batchbridge",
+                                 result.database_version, result.known_version);
+                env_.board.up("database");
+                co_return false;
+            }
+            for (const auto& name : result.applied) core::log::info({}, "migration {} applied", name);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        note_database(env_, failure);
+        if (!failure) {
+            migrated_ = true;
+            waiting_for_.clear();
+            co_return true;
+        }
+        waiting_for_ = core::describe(failure);
+        bool permanent = false;
+        try {
+            std::rethrow_exception(failure);
+        } catch (const pg::migration_error&) {
+            permanent = true;
+        } catch (...) {
+        }
+        if (permanent && failures == 0) core::log::error({}, "migrations refused, no line is taken: {}", waiting_for_);
+        co_await stop_.wait_until(clock::now() + core::backoff_delay(start_pace, ++failures, core::random_unit()));
+    }
+    co_return false;
+}
+
+asio::awaitable<void> service::greet_odoo()
+{
+    // Says early what Odoo is, and that it is missing; nothing waits for it.
+    unsigned failures = 0;
+    asio::steady_timer timer(env_.executor);
+    for (;;) {
+        std::exception_ptr failure;
+        try {
+            const auto info = co_await env_.erp.connect();
+            env_.board.up("odoo", fmt::format("version {} over {}", info.version, info.protocol));
+            if (!info.verified && !env_.config.odoo_unverified_version)
+                core::log::error({}, "Odoo version {} is not one this program was verified with (18, 19): nothing is written to it. Set "
+                                     "ODOO_UNVERIFIED_VERSION=true to write all the same",
+                                 info.version);
+            co_return;
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none) co_return;
+        env_.board.down("odoo", core::describe(failure));
+        timer.expires_after(core::backoff_delay(start_pace, ++failures, core::random_unit()));
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+asio::awaitable<void> service::run()
+{
+    if (!co_await prepare_database()) {
+        while (!stopping_) co_await stop_.wait();
+        co_return;
+    }
+    group_.spawn("lease", [this]() {
+        return keep_lease(
+            env_,
+            [this] {
+                for (auto& l : lines_) l->lease_lost();
+            },
+            [] {});
+    });
+    core::task_group main(env_.executor, [](const std::string& name, std::exception_ptr e) {
+        core::log::error({}, "{} ended: {}", name, core::describe(e));
+    });
+    for (auto& l : lines_) {
+        auto* p = l.get();
+        main.spawn("line " + p->name(), [p]() { return p->run(); });
+    }
+    main.spawn("dispatcher", [this]() { return dispatcher_.run(); });
+    group_.spawn("odoo greeting", [this]() { return greet_odoo(); });
+
+    while (!stopping_) co_await stop_.wait();
+    core::log::info({}, "stopping: no new runs, running ones may finish within {} s", finish_grace.count());
+    for (auto& l : lines_) l->stop();
+    dispatcher_.stop();
+    bool late = false;
+    try {
+        co_await core::with_deadline(finish_grace, main.join());
+    } catch (const core::timed_out&) {
+        late = true;
+    }
+    if (late) {
+        core::log::warning({}, "still running, cancelled now: {}", main.names());
+        for (auto& l : lines_) l->device().interrupt();
+        main.cancel();
+        bool stuck = false;
+        try {
+            co_await core::with_deadline(cancel_grace, main.join());
+        } catch (const core::timed_out&) {
+            stuck = true;
+        }
+        if (stuck) core::log::error({}, "did not end in time: {}", main.names());
+        // Its coroutines refer to `main`: it must not go before they do.
+        co_await main.join();
+    }
+    group_.cancel();
+    co_await group_.join();
+    env_.locks.close();
+    core::log::info({}, "stopped");
+}
+
+}  // namespace batchbridge::tasks
