@@ -1,0 +1,156 @@
+// probe, migrate, healthcheck: the commands that talk to the outside once and end.
+#include "commands.hpp"
+
+#include "core/deadline.hpp"
+#include "core/error.hpp"
+#include "data_files.hpp"
+#include "http/client.hpp"
+#include "odoo/factory.hpp"
+#include "pg/migrations.hpp"
+#include "pg/pool.hpp"
+#include "plc/modbus_device.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <cstdio>
+
+namespace batchbridge::app {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Runs one coroutine on a loop of its own; rethrows what it threw.
+template <class F>
+void run_alone(F body)
+{
+    asio::io_context ioc(1);
+    std::exception_ptr failure;
+    asio::co_spawn(ioc, body(ioc.get_executor()), [&](std::exception_ptr e) { failure = e; });
+    ioc.run();
+    if (failure) std::rethrow_exception(failure);
+}
+
+// Prints one line and returns whether it went well.
+bool report(const std::string& what, const std::function<std::string()>& attempt)
+{
+    try {
+        fmt::print("{}: ok: {}\n", what, attempt());
+        std::fflush(stdout);
+        return true;
+    } catch (const std::exception& e) {
+        fmt::print("{}: FAILED: {}\n", what, e.what());
+        std::fflush(stdout);
+        return false;
+    }
+}
+
+std::string probe_database(const core::config& config)
+{
+    std::string out;
+    run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        pg::pool pool(executor, config.database_url.value, 1);
+        auto connection = co_await pool.acquire();
+        const auto version = co_await connection->query("select current_setting('server_version'), current_setting('synchronous_commit'), "
+                                                        "(select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum'))");
+        const auto standbys = version.at(0, 2).as_int64();
+        out = fmt::format("PostgreSQL {}, {}", version.at(0, 0).text(),
+                          standbys > 0 ? fmt::format("{} synchronous standby(s)", standbys)
+                                       : std::string("no synchronous standby (a failover may lose the last commits)"));
+    });
+    return out;
+}
+
+std::string probe_plc(const core::line_config& line, const domain::plant_map& map)
+{
+    std::string out;
+    run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        const auto device = plc::make_modbus_device(executor, line, map, [] { return false; });
+        const auto words = co_await device->read_slot(plc::area::read, 1);
+        const auto ready = co_await device->read_ready();
+        const auto shown = domain::decode_slot(map, words);
+        out = fmt::format("{}, slot 1 shows {}, ready word {}", device->name(), shown.empty() ? std::string("nothing") : "'" + shown.mo_id + "'", ready);
+    });
+    return out;
+}
+
+std::string probe_odoo(const core::config& config)
+{
+    std::string out;
+    run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        const auto erp = odoo::make_erp(executor, config, [] { return true; });
+        const auto info = co_await erp->connect();
+        co_await erp->probe();
+        out = fmt::format("version {} over {}{}", info.version, info.protocol, info.verified ? "" : ", not a verified version: nothing is written to it");
+    });
+    return out;
+}
+
+}  // namespace
+
+int probe()
+{
+    const auto start = read_start_up();
+    if (!start) return exit_code::configuration;
+    core::log::init(core::log::level::error, start->config.log_format);
+    bool good = report("database", [&] { return probe_database(start->config); });
+    for (const auto& line : start->config.lines) good = report("plc " + line.name, [&] { return probe_plc(line, start->maps.at(line.name)); }) && good;
+    good = report("odoo", [&] { return probe_odoo(start->config); }) && good;
+    return good ? exit_code::ok : exit_code::failure;
+}
+
+int migrate()
+{
+    const auto start = read_start_up();
+    if (!start) return exit_code::configuration;
+    const auto directory = find_data("conf/migrations");
+    if (!directory) {
+        fmt::print(stderr, "conf/migrations is neither in the working directory nor in the installed data directory\n");
+        return exit_code::configuration;
+    }
+    int result = exit_code::ok;
+    run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        pg::pool pool(executor, start->config.database_url.value, 1);
+        const auto done = co_await pg::migrate(pool, *directory);
+        if (done.newer_schema) {
+            fmt::print(stderr, "the database schema is at {}, newer than this version knows ({})\n", done.database_version, done.known_version);
+            result = exit_code::failure;
+            co_return;
+        }
+        for (const auto& name : done.applied) fmt::print("applied {}\n", name);
+        fmt::print("schema is at {}\n", done.known_version);
+    });
+    return result;
+}
+
+int healthcheck()
+{
+    // Only HTTP_LISTEN matters here: a broken rest of the configuration is the running process's matter.
+    const auto listen = core::process_environment()("HTTP_LISTEN").value_or("127.0.0.1:8080");
+    const auto colon = listen.rfind(':');
+    std::string host = colon == std::string::npos ? listen : listen.substr(0, colon);
+    const std::string port = colon == std::string::npos ? "8080" : listen.substr(colon + 1);
+    if (host.empty() || host == "0.0.0.0") host = "127.0.0.1";
+    if (host == "[::]") host = "[::1]";
+    const auto url = fmt::format("http://{}:{}/healthz", host, port);
+    return report("healthz", [&] {
+        std::string out;
+        run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+            http::client client(executor, http::client_options::plain(url));
+            http::request request;
+            request.method = "GET";
+            request.target = "";
+            request.deadline = std::chrono::seconds(3);
+            const auto answer = co_await client.send(request);
+            if (answer.status != 200)
+                throw core::error(core::error_kind::rejected, "GET /healthz", url, "the answer was not 200", std::to_string(answer.status));
+            out = url;
+        });
+        return out;
+    })
+               ? exit_code::ok
+               : exit_code::failure;
+}
+
+}  // namespace batchbridge::app
