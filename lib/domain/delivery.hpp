@@ -38,7 +38,5 @@ enum class delivery_step { back_off, park, wait_for_configuration, gone };
 // What a row does next after a rejected or unsent call.
 delivery_step decide_delivery(error_class c) noexcept;
 
-// What step 0 of a finish decides from the order's state in Odoo.
-enum class finish_step { proceed, compare_done, cancelled, park };
 
 }  // namespace batchbridge::domain

@@ -1,0 +1,349 @@
+#include "domain/plant_map.hpp"
+
+#include "core/time.hpp"
+#include "domain/plant_map_validate.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace batchbridge::domain {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string join_lines(const std::vector<std::string>& faults)
+{
+    std::string out;
+    for (const auto& f : faults) out += (out.empty() ? "" : "\n") + f;
+    return out;
+}
+
+// An object of the file that knows its place, which keys were asked for, and where faults go.
+class node {
+public:
+    node(const json::value& v, std::string place, std::vector<std::string>& faults) : place_(std::move(place)), faults_(faults)
+    {
+        if (v.is_object()) object_ = &v.get_object();
+        else complain({}, "expected an object");
+    }
+    node(const node&) = delete;
+    node& operator=(const node&) = delete;
+    ~node() = default;
+
+    void complain(const std::string& key, const std::string& what) const
+    {
+        faults_.push_back(fmt::format("{}{}{}: {}", place_, place_.empty() || key.empty() ? "" : ".", key, what));
+    }
+
+    const json::value* get(const std::string& key, bool required = false)
+    {
+        asked_.insert(key);
+        const auto* v = object_ != nullptr ? object_->if_contains(key) : nullptr;
+        if (v == nullptr && required && object_ != nullptr) complain(key, "is missing");
+        return v;
+    }
+
+    void number(const std::string& key, int& out, int low, int high, bool required = false)
+    {
+        const auto* v = get(key, required);
+        if (v == nullptr) return;
+        if (!v->is_int64() || v->get_int64() < low || v->get_int64() > high) return complain(key, fmt::format("expected a whole number from {} to {}", low, high));
+        out = static_cast<int>(v->get_int64());
+    }
+
+    void kilograms(const std::string& key, core::decimal& out)
+    {
+        const auto* v = get(key);
+        if (v == nullptr) return;
+        std::optional<core::decimal> d;
+        if (v->is_int64()) d = core::decimal::parse(std::to_string(v->get_int64()));
+        else if (v->is_double()) d = core::decimal::from_double(v->get_double());
+        if (!d) return complain(key, "expected a number of kilograms");
+        out = *d;
+    }
+
+    void text(const std::string& key, std::string& out, bool required = false)
+    {
+        const auto* v = get(key, required);
+        if (v == nullptr) return;
+        if (!v->is_string()) return complain(key, "expected a text");
+        out = std::string(v->get_string());
+    }
+
+    void flag(const std::string& key, bool& out)
+    {
+        const auto* v = get(key);
+        if (v == nullptr) return;
+        if (!v->is_bool()) return complain(key, "expected true or false");
+        out = v->get_bool();
+    }
+
+    void texts(const std::string& key, std::vector<std::string>& out)
+    {
+        const auto* v = get(key);
+        if (v == nullptr) return;
+        if (!v->is_array()) return complain(key, "expected a list of texts");
+        for (const auto& item : v->get_array()) {
+            if (!item.is_string() || item.get_string().empty()) complain(key, "expected a list of texts");
+            else out.emplace_back(item.get_string());
+        }
+    }
+
+    template <class E>
+    void choice(const std::string& key, E& out, const std::vector<std::pair<std::string, E>>& values)
+    {
+        const auto* v = get(key);
+        if (v == nullptr) return;
+        std::string all;
+        for (const auto& [name, value] : values) {
+            if (v->is_string() && v->get_string() == name) {
+                out = value;
+                return;
+            }
+            all += (all.empty() ? "" : ", ") + name;
+        }
+        complain(key, fmt::format("{} is not one of {}", json::serialize(*v), all));
+    }
+
+    void milliseconds(const std::string& key, std::chrono::milliseconds& out)
+    {
+        std::string value;
+        text(key, value);
+        if (value.empty()) return;
+        const auto d = core::parse_duration(value);
+        if (!d || *d > std::chrono::minutes(1)) return complain(key, fmt::format("'{}' is not a duration up to 1m, like 20ms", value));
+        out = std::chrono::duration_cast<std::chrono::milliseconds>(*d);
+    }
+
+    // {"at": 1, "type": "ascii", "words": 8, "scale": 100}
+    void value(const std::string& key, field& out, value_type fallback)
+    {
+        const auto* v = get(key, true);
+        if (v == nullptr) return;
+        node n(*v, place_of(key), faults_);
+        n.read_field(out, fallback, "at");
+        n.finish();
+    }
+
+    void read_field(field& out, value_type fallback, const std::string& at_key)
+    {
+        out.type = fallback;
+        number(at_key, out.at, 0, 65535, true);
+        if (const auto* t = get("type"); t != nullptr && t->is_string() && (t->get_string() == "float32" || t->get_string() == "f32")) {
+            complain("type", "float32 is not supported yet");
+        } else {
+            choice<value_type>("type", out.type,
+                               {{"u16", value_type::u16}, {"i16", value_type::i16}, {"u32", value_type::u32}, {"i32", value_type::i32}, {"bool", value_type::boolean}, {"ascii", value_type::ascii}});
+        }
+        const bool wide = out.type == value_type::u32 || out.type == value_type::i32;
+        out.words = wide ? 2 : 1;
+        const auto* given = get("words");
+        if (given != nullptr) {
+            int n = out.words;
+            number("words", n, 1, 125);
+            if (out.type != value_type::ascii && n != out.words) complain("words", fmt::format("{} words do not fit the type, expected {}", n, out.words));
+            out.words = n;
+        } else if (out.type == value_type::ascii) {
+            complain("words", "is missing: a text needs its width");
+        }
+        out.scale = 1;
+        number("scale", out.scale, 1, 1000000);
+        if (out.scale != 1 && out.scale != 10 && out.scale != 100 && out.scale != 1000 && out.scale != 10000 && out.scale != 100000 && out.scale != 1000000)
+            complain("scale", "expected a power of ten");
+        if (out.scale != 1 && (out.type == value_type::ascii || out.type == value_type::boolean)) complain("scale", "has no meaning for this type");
+    }
+
+    std::string place_of(const std::string& key) const { return place_.empty() ? key : place_ + "." + key; }
+
+    // Every key that nobody asked for.
+    void finish()
+    {
+        if (object_ == nullptr) return;
+        for (const auto& [key, v] : *object_)
+            if (!asked_.contains(std::string(key))) complain(std::string(key), "unknown key");
+    }
+
+private:
+    const json::object* object_ = nullptr;
+    std::string place_;
+    std::vector<std::string>& faults_;
+    std::set<std::string> asked_;
+};
+
+void read_slots(node& root, plant_map& m, std::vector<std::string>& faults)
+{
+    if (const auto* v = root.get("slots", true)) {
+        node n(*v, "slots", faults);
+        n.number("count", m.slots.count, 1, 200, true);
+        n.number("stride", m.slots.stride, 1, 65535, true);
+        n.number("words", m.slots.words, 1, 65535, true);
+        n.number("read_start", m.slots.read_start, 0, 65535, true);
+        n.number("write_start", m.slots.write_start, 0, 65535, true);
+        n.finish();
+    }
+    if (const auto* v = root.get("fields", true)) {
+        node n(*v, "fields", faults);
+        auto& f = m.fields;
+        n.value("batch_no", f.batch_no, value_type::u16);
+        n.value("mo_id", f.mo_id, value_type::ascii);
+        n.value("bom_id", f.bom_id, value_type::ascii);
+        n.value("finished_goods", f.finished_goods, value_type::ascii);
+        n.value("quantity_goods", f.quantity_goods, value_type::i32);
+        n.value("status_manufacturing", f.status_manufacturing, value_type::boolean);
+        n.value("status_operation", f.status_operation, value_type::boolean);
+        n.value("weight_finished_good", f.weight_finished_good, value_type::i32);
+        n.value("status_read_data", f.status_read_data, value_type::boolean);
+        n.finish();
+    }
+}
+
+void read_silos(node& root, plant_map& m, std::vector<std::string>& faults)
+{
+    const auto* v = root.get("silos", true);
+    if (v == nullptr) return;
+    if (!v->is_array()) return root.complain("silos", "expected a list");
+    std::size_t index = 0;
+    for (const auto& item : v->get_array()) {
+        node n(item, fmt::format("silos[{}]", index++), faults);
+        silo s;
+        n.number("id", s.id, 1, 65535, true);
+        n.text("letter", s.letter);
+        n.text("name", s.name);
+        n.text("equipment", s.equipment);
+        n.number("id_at", s.id_at, 0, 65535, true);
+        n.read_field(s.quantity, value_type::i32, "quantity_at");
+        n.kilograms("max_kg", s.max_kg);
+        if (const auto* find = n.get("find")) {
+            node f(*find, n.place_of("find"), faults);
+            f.texts("product", s.products);
+            f.texts("location", s.locations);
+            f.texts("alias", s.aliases);
+            f.finish();
+        }
+        n.finish();
+        m.silos.push_back(std::move(s));
+    }
+}
+
+void read_rest(node& root, plant_map& m, std::vector<std::string>& faults)
+{
+    if (const auto* v = root.get("handshake", true)) {
+        node n(*v, "handshake", faults);
+        std::string mode = "flag";
+        n.text("mode", mode, true);
+        if (mode == "sequence") n.complain("mode", "the sequence handshake is not supported yet");
+        else if (mode != "flag") n.complain("mode", "'" + mode + "' is not one of flag");
+        n.number("write_ready", m.write_ready, 0, 65535, true);
+        n.finish();
+    }
+    if (const auto* v = root.get("quirks")) {
+        node n(*v, "quirks", faults);
+        n.milliseconds("pause_after_connect", m.quirk.pause_after_connect);
+        n.milliseconds("pause_between_requests", m.quirk.pause_between_requests);
+        n.flag("close_after_cycle", m.quirk.close_after_cycle);
+        if (const auto* host = n.get("second_host"); host != nullptr && !host->is_null()) {
+            if (host->is_string()) m.quirk.second_host = std::string(host->get_string());
+            else n.complain("second_host", "expected a text or null");
+        }
+        n.finish();
+    }
+    if (const auto* v = root.get("failure", true)) {
+        node n(*v, "failure", faults);
+        n.number("start", m.failure.start, 0, 65535, true);
+        n.value("equipment_code", m.failure.equipment_code, value_type::ascii);
+        n.value("info", m.failure.info, value_type::ascii);
+        n.value("flag", m.failure.flag, value_type::boolean);
+        if (const auto* t = n.get("time", true)) {
+            node f(*t, "failure.time", faults);
+            f.number("at", m.failure.time.at, 0, 65535, true);
+            f.text("format", m.failure.time_format);
+            m.failure.time.words = m.failure.time_format == "auto" ? 6 : m.failure.time_format == "epoch" ? 2 : 1;
+            f.number("words", m.failure.time.words, 1, 125, m.failure.time_format == "text");
+            if (m.failure.time_format != "auto" && m.failure.time_format != "text" && m.failure.time_format != "epoch")
+                f.complain("format", "'" + m.failure.time_format + "' is not one of auto, text, epoch");
+            f.finish();
+        }
+        n.finish();
+    }
+    if (const auto* v = root.get("limits")) {
+        node n(*v, "limits", faults);
+        n.kilograms("max_step_kg", m.limits.max_step_kg);
+        n.kilograms("max_fall_kg", m.limits.max_fall_kg);
+        n.number("max_read", m.limits.max_read, 0, 65535);
+        n.number("max_write", m.limits.max_write, 0, 65535);
+        n.finish();
+    }
+    if (const auto* v = root.get("products"); v != nullptr && !v->is_object()) root.complain("products", "expected an object");
+    for (const auto* later : {"manual_weighing", "time_stamps", "crc", "control"})
+        if (root.get(later) != nullptr) root.complain(later, "not supported yet");
+}
+
+}  // namespace
+
+map_error::map_error(std::vector<std::string> faults) : std::runtime_error(join_lines(faults)), faults_(std::move(faults)) {}
+
+const silo* plant_map::find_silo(int id) const
+{
+    for (const auto& s : silos)
+        if (s.id == id) return &s;
+    return nullptr;
+}
+
+plant_map parse_plant_map(std::string_view text)
+{
+    std::vector<std::string> faults;
+    boost::system::error_code ec;
+    const auto value = json::parse(text, ec);
+    if (ec) throw map_error({"file: is not valid JSON: " + ec.message()});
+    plant_map m;
+    node root(value, "", faults);
+    if (!value.is_object()) throw map_error(faults);
+    root.number("version", m.version, 0, 1000000, true);
+    if (m.version != 1) root.complain("version", fmt::format("{} is not known, expected 1", m.version));
+    int offset = 0;
+    root.number("address_offset", offset, -65535, 65535);
+    root.choice<word_order>("word_order", m.words, {{"ABCD", word_order::abcd}, {"CDAB", word_order::cdab}, {"BADC", word_order::badc}, {"DCBA", word_order::dcba}});
+    root.choice<ascii_order>("ascii_order", m.ascii, {{"high", ascii_order::high}, {"low", ascii_order::low}});
+    root.choice<order_key>("order_key", m.key, {{"name", order_key::name}, {"id", order_key::id}});
+    root.get("$schema");
+    root.get("description");
+    read_slots(root, m, faults);
+    read_silos(root, m, faults);
+    read_rest(root, m, faults);
+    root.finish();
+    // A map that cannot be read cannot be judged as a whole.
+    if (faults.empty()) {
+        validate(m, faults);
+        m.slots.read_start += offset;
+        m.slots.write_start += offset;
+        m.failure.start += offset;
+        m.write_ready += offset;
+        if (faults.empty() && offset != 0) validate(m, faults);
+    }
+    if (!faults.empty()) throw map_error(std::move(faults));
+    return m;
+}
+
+std::vector<register_row> expand(const plant_map& map)
+{
+    std::vector<register_row> out;
+    const auto add = [&](const std::string& area, int base, const std::vector<std::pair<std::string, field>>& values) {
+        auto sorted = values;
+        std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.at < b.second.at; });
+        for (const auto& [name, f] : sorted) {
+            const auto dot = name.find('.');
+            out.push_back({base + f.at, f.words, area, dot == std::string::npos ? name : name.substr(dot + 1), describe_type(map, f)});
+        }
+    };
+    for (int i = 1; i <= map.slots.count; ++i) add(fmt::format("READ {}", i), map.read_address(i), slot_values(map));
+    for (int i = 1; i <= map.slots.count; ++i) add(fmt::format("WRITE {}", i), map.write_address(i), slot_values(map));
+    add("FAILURE", map.failure.start, failure_values(map));
+    return out;
+}
+
+}  // namespace batchbridge::domain

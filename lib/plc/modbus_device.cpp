@@ -1,0 +1,189 @@
+#include "plc/modbus_device.hpp"
+
+#include "modbus/link.hpp"
+
+namespace batchbridge::plc {
+
+namespace asio = boost::asio;
+using domain::words;
+
+namespace {
+
+constexpr int observe_tries = 3;
+
+modbus::link_options options_of(const core::line_config& line, const domain::plant_map& map)
+{
+    modbus::link_options o(line.host, line.port, line.unit_id);
+    o.timeout = line.timeout;
+    o.pause_after_connect = map.quirk.pause_after_connect;
+    o.pause_between_requests = map.quirk.pause_between_requests;
+    return o;
+}
+
+class modbus_device final : public device {
+public:
+    modbus_device(asio::any_io_executor executor, const core::line_config& line, domain::plant_map map, write_permission may)
+        : map_(std::move(map)), link_(std::move(executor), options_of(line, map_)), may_(std::move(may))
+    {
+    }
+
+    const std::string& name() const override { return link_.name(); }
+    bool connected() const override { return link_.connected(); }
+    unsigned connections() const override { return link_.connections(); }
+    void interrupt() noexcept override { link_.interrupt(); }
+
+    asio::awaitable<void> connect() override
+    {
+        try {
+            co_await link_.connect();
+        } catch (const modbus::error& e) {
+            translate(e);
+        }
+    }
+
+    asio::awaitable<words> read_slot(area a, int slot) override
+    {
+        co_return co_await read(a == area::read ? map_.read_address(slot) : map_.write_address(slot), map_.slots.words);
+    }
+
+    asio::awaitable<std::vector<words>> read_all(area a) override
+    {
+        std::vector<words> out;
+        for (int slot = 1; slot <= map_.slots.count; ++slot) out.push_back(co_await read_slot(a, slot));
+        co_return out;
+    }
+
+    asio::awaitable<observation> observe(int slot, const words& stored) override
+    {
+        observation o;
+        auto first = co_await read_slot(area::read, slot);
+        if (first == stored) {
+            o.image = std::move(first);
+            co_return o;
+        }
+        for (int i = 0; i < observe_tries; ++i) {
+            auto second = co_await read_slot(area::read, slot);
+            if (domain::compare_reads(map_, first, second) != domain::consistency::inconsistent) {
+                o.what = observation::kind::accepted;
+                o.image = std::move(second);
+                co_return o;
+            }
+            first = std::move(second);
+        }
+        o.what = observation::kind::inconsistent;
+        co_return o;
+    }
+
+    asio::awaitable<std::uint16_t> read_ready() override
+    {
+        const auto w = co_await read(map_.write_ready, 1);
+        co_return w.front();
+    }
+
+    asio::awaitable<void> write_disarmed(const std::vector<words>& images) override
+    {
+        co_await write(map_.write_address(1) + map_.fields.mo_id.at, blank_name());
+        for (int slot = map_.slots.count; slot >= 1; --slot) {
+            auto image = images[static_cast<std::size_t>(slot - 1)];
+            if (slot == 1) {
+                blank(image);
+                // The ready word stays as the PLC left it.
+                image.resize(static_cast<std::size_t>(map_.fields.status_read_data.at));
+            }
+            co_await write(map_.write_address(slot), std::move(image));
+        }
+    }
+
+    asio::awaitable<std::vector<std::string>> verify(const std::vector<words>& images) override
+    {
+        std::vector<std::string> out;
+        for (int slot = 1; slot <= map_.slots.count; ++slot) {
+            const auto found = co_await read_slot(area::write, slot);
+            auto wrong = domain::compare_written(map_, slot, images[static_cast<std::size_t>(slot - 1)], found, slot == 1);
+            out.insert(out.end(), wrong.begin(), wrong.end());
+        }
+        co_return out;
+    }
+
+    asio::awaitable<void> arm(const words& slot1) override
+    {
+        auto image = slot1;
+        image[static_cast<std::size_t>(map_.fields.status_read_data.at)] = 0;
+        co_await write(map_.write_address(1), std::move(image));
+    }
+
+    asio::awaitable<void> disarm(int slot) override
+    {
+        const int address = map_.write_address(slot) + map_.fields.mo_id.at;
+        co_await write(address, blank_name());
+        const auto back = co_await read(address, map_.fields.mo_id.words);
+        if (back != blank_name()) throw error(core::error_kind::rejected, fmt::format("disarm slot {}", slot), name(), "the order name is still there after blanking it");
+    }
+
+    asio::awaitable<bool> acknowledge(int slot) override
+    {
+        const int address = map_.read_address(slot) + map_.fields.status_read_data.at;
+        words one(1, 1);
+        co_await write(address, std::move(one));
+        const auto back = co_await read(address, 1);
+        co_return back.front() == 1;
+    }
+
+private:
+    [[noreturn]] static void translate(const modbus::error& e)
+    {
+        throw error(e.kind(), e.operation(), e.target(), e.reason(), e.peer_code());
+    }
+
+    words blank_name() const { return words(static_cast<std::size_t>(map_.fields.mo_id.words), 0); }
+
+    void blank(words& image) const
+    {
+        for (int i = 0; i < map_.fields.mo_id.words; ++i) image[static_cast<std::size_t>(map_.fields.mo_id.at + i)] = 0;
+    }
+
+    // One request when it fits, as the consistency rule wants it; a wider slot takes several.
+    asio::awaitable<words> read(int address, int count)
+    {
+        words out;
+        try {
+            while (count > 0) {
+                const int n = std::min(count, map_.limits.max_read);
+                const auto part = co_await link_.read(address, n);
+                out.insert(out.end(), part.begin(), part.end());
+                address += n;
+                count -= n;
+            }
+        } catch (const modbus::error& e) {
+            translate(e);
+        }
+        co_return out;
+    }
+
+    asio::awaitable<void> write(int address, words values)
+    {
+        try {
+            for (std::size_t done = 0; done < values.size();) {
+                const auto n = std::min(values.size() - done, static_cast<std::size_t>(map_.limits.max_write));
+                words part(values.begin() + static_cast<std::ptrdiff_t>(done), values.begin() + static_cast<std::ptrdiff_t>(done + n));
+                co_await link_.write(address + static_cast<int>(done), std::move(part), may_);
+                done += n;
+            }
+        } catch (const modbus::error& e) {
+            translate(e);
+        }
+    }
+
+    domain::plant_map map_;
+    modbus::link link_;
+    write_permission may_;
+};
+
+}  // namespace
+
+std::unique_ptr<device> make_modbus_device(asio::any_io_executor executor, const core::line_config& line, domain::plant_map map, device::write_permission may_write)
+{
+    return std::make_unique<modbus_device>(std::move(executor), line, std::move(map), std::move(may_write));
+}
+
+}  // namespace batchbridge::plc
