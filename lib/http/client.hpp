@@ -1,0 +1,77 @@
+// One HTTP request under one deadline, from resolving the name to the last byte of the answer. A connection per request.
+#pragma once
+
+#include "core/error.hpp"
+#include "core/time.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace batchbridge::http {
+
+class error : public core::error {
+public:
+    error(core::error_kind kind, bool sent, bool configuration, std::string operation, std::string target, std::string reason)
+        : core::error(kind, std::move(operation), std::move(target), std::move(reason)), sent_(sent), configuration_(configuration)
+    {
+    }
+    // False: not one byte of the request was written (resolve, connect, TLS). True: the outcome is unknown.
+    bool sent() const noexcept { return sent_; }
+    // The certificate was refused: retrying does not help.
+    bool configuration() const noexcept { return configuration_; }
+
+private:
+    bool sent_, configuration_;
+};
+
+struct client_options {
+    static client_options plain(std::string base_url);
+
+    std::string base_url;                  // http(s)://host[:port][/prefix], no trailing slash
+    std::string ca_file;                   // empty: the system's
+    bool verify = true;
+    core::duration connect_timeout = std::chrono::seconds(3);   // resolve + connect + TLS
+    std::uint64_t max_response = 16ULL << 20;
+    // Asked right before the first byte of a request; false: kind cancelled, nothing sent.
+    std::function<bool()> before_send;
+    // For tests; called on a thread of its own. Default: getaddrinfo.
+    std::function<std::vector<boost::asio::ip::tcp::endpoint>(const std::string& host, const std::string& port)> resolver;
+};
+
+struct request {
+    std::string method = "GET";
+    std::string target;                    // appended to the base URL's path
+    std::string body, content_type;
+    std::vector<std::pair<std::string, std::string>> headers;
+    core::duration deadline = std::chrono::seconds(15);
+};
+
+struct response {
+    unsigned status = 0;
+    std::string content_type, body;
+};
+
+class client {
+public:
+    // Throws std::invalid_argument for a URL that cannot be used, core::error for a CA file that cannot be read.
+    client(boost::asio::any_io_executor executor, client_options options);
+    ~client();
+    // Throws http::error (unavailable, timeout, protocol, cancelled). Any status is an answer.
+    boost::asio::awaitable<response> send(const request& r);
+    // Without credentials: "odoo.example:8069".
+    const std::string& target() const noexcept;
+
+private:
+    struct impl;
+    std::shared_ptr<impl> impl_;
+};
+
+}  // namespace batchbridge::http
