@@ -1,0 +1,16 @@
+#include "pg/error.hpp"
+
+namespace batchbridge::pg {
+
+core::error_kind kind_of(std::string_view s) noexcept
+{
+    // PostgreSQL manual, appendix A: class 08 connection exception, 57P01..03 shutdown and start-up, 53300 too many
+    // connections, 25006 read-only (failed over), 57014 query_canceled (statement_timeout), 55P03 lock_not_available,
+    // 40001 and 40P01 serialization failure and deadlock: all of them go away by trying again.
+    if (s.empty() || s.substr(0, 2) == "08" || s.substr(0, 4) == "57P0" || s == "53300" || s == "25006" || s == "40001" || s == "40P01" || s == "57P05" || s == "25P03")
+        return core::error_kind::unavailable;
+    if (s == "57014" || s == "55P03") return core::error_kind::timeout;
+    return core::error_kind::rejected;
+}
+
+}  // namespace batchbridge::pg
