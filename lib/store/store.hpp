@@ -177,8 +177,9 @@ public:
     // --- the read cycle --------------------------------------------------------------------------------------------
     // One pipeline, one transaction, one round trip however many batches changed. A row in state completed is never
     // touched (L-35). A completing change opens the finish row (unique per order) and discards an unsent consumption.
+    // `seen` gets last_read_from_plc. A new consumption row is due `live_interval` after the order's last sent one.
     boost::asio::awaitable<cycle_result> record_cycle(const hold& h, const std::vector<batch_change>& changes,
-                                                      const std::vector<std::int64_t>& seen);
+                                                      const std::vector<std::int64_t>& seen, core::duration live_interval);
     // last_read_from_plc = now() for these, nothing else.
     boost::asio::awaitable<void> touch_read(const hold& h, const std::vector<std::int64_t>& batch_ids);
     boost::asio::awaitable<std::vector<duty>> open_duties(const std::string& line);

@@ -16,9 +16,15 @@ asio::awaitable<void> keep_lease(environment& env, std::function<void()> lost, s
     const core::backoff_limits pace{std::chrono::milliseconds(200), std::chrono::seconds(5)};
     asio::steady_timer timer(env.executor);
     unsigned failures = 0;
+    bool held = false;
     for (;;) {
         std::exception_ptr failure;
         const bool was_connected = env.locks.connected();
+        // Somebody else's statement on the session found it broken.
+        if (held && !was_connected) {
+            held = false;
+            lost();
+        }
         try {
             if (!was_connected)
                 co_await env.locks.connect();
@@ -32,12 +38,14 @@ asio::awaitable<void> keep_lease(environment& env, std::function<void()> lost, s
         note_database(env, failure);
         if (failure) {
             ++failures;
-            if (was_connected) lost();
+            if (held) lost();
+            held = false;
             timer.expires_after(was_connected ? std::chrono::milliseconds(0)
                                               : core::backoff_delay(pace, failures, core::random_unit()));
         } else {
             failures = 0;
             if (!was_connected) up();
+            held = true;
             timer.expires_after(times.heartbeat);
         }
         co_await timer.async_wait(asio::use_awaitable);

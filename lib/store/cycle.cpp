@@ -1,0 +1,100 @@
+#include "store/rows.hpp"
+
+namespace batchbridge::store {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+// One statement per changed batch: the update decides whether anything happens at all (version, state), and everything
+// owed hangs on the row it returns, so that a frozen batch (L-35) neither changes nor owes.
+constexpr auto change_sql =
+    "with b as (update mo_batch set state = $4, reason = $5, raw = $6, version = version + case when $7::boolean then 1 else 0 end, "
+    "actual_weight_quantity_finished_goods = case when $7 then $8::numeric else actual_weight_quantity_finished_goods end, "
+    "status_manufacturing = case when $7 then $9::boolean else status_manufacturing end, status_operation = case when $7 then $10::boolean else status_operation end, "
+    "update_odoo = update_odoo and not $7, last_changed_at = case when $7 then now() else last_changed_at end, "
+    "completed_at = case when $4 = 'completed' then now() else completed_at end, last_read_from_plc = now() "
+    "where id = $1 and line = $2 and version = $3 and state not in ('completed', 'parked') returning *), "
+    "c as (insert into mo_batch_consumption (batch_id, line, silo, actual) select b.id, b.line, x.key::int, x.value::numeric from b, jsonb_each_text($11::jsonb) x where $7 "
+    "on conflict (batch_id, silo) do update set actual = excluded.actual), "
+    "gone as (update odoo_outbox o set state = 'discarded', last_error = 'the batch has completed; its finish carries the totals' from b where $12 = 'finish' and o.batch_id = b.id and "
+    "o.kind = 'consumption' and o.state in ('due', 'parked')), "
+    "o as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, payload, version, next_at) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, $12, $13::jsonb, b.version, "
+    "case when $12 = 'finish' then now() else greatest(now(), coalesce((select max(p.sent_at) from odoo_outbox p where p.batch_id = b.id and p.kind = 'consumption' and p.state = 'sent') + "
+    "$14::interval, now())) end from b where $12 in ('finish', 'consumption') "
+    "on conflict (odoo_db, odoo_id, kind) where kind in ('finish', 'cancel', 'consumption') and state in ('due', 'sending', 'parked') do update set payload = excluded.payload, "
+    "version = excluded.version, batch_id = excluded.batch_id, finish_values = null, state = case when odoo_outbox.state = 'parked' then 'due' else odoo_outbox.state end), "
+    "d as (insert into plc_duty (line, slot, mo_id, batch_id) select b.line, b.batch_no, b.order_key, b.id from b where $15::boolean on conflict (line, slot, mo_id) where done_at is null "
+    "do nothing) "
+    "select count(*) from b";
+
+json::value totals_json(const batch_change& c)
+{
+    json::object out;
+    out["actual"] = kg_json(c.actual);
+    out["weight"] = c.weight.to_string();
+    return out;
+}
+
+}  // namespace
+
+asio::awaitable<cycle_result> store::record_cycle(const hold& h, const std::vector<batch_change>& changes, const std::vector<std::int64_t>& seen, core::duration live_interval)
+{
+    std::vector<pg::statement> all;
+    for (const auto& c : changes) {
+        const char* kind = c.owe == batch_change::delivery::finish ? "finish" : c.owe == batch_change::delivery::consumption ? "consumption" : "";
+        auto& s = all.emplace_back(change_sql);
+        s.bind(c.batch_id).bind(h.line).bind(c.version).bind(domain::to_string(c.state)).bind(c.reason).bind(words_json(c.raw)).bind(c.values_changed).bind(c.weight);
+        s.bind(c.status_manufacturing).bind(c.status_operation).bind(kg_json(c.actual)).bind(kind).bind(totals_json(c)).bind(interval_of(live_interval)).bind(c.acknowledge);
+    }
+    if (!seen.empty()) all.emplace_back("update mo_batch set last_read_from_plc = now() where id = any($1::bigint[]) and line = $2").bind(pg::array_of(seen)).bind(h.line);
+    const auto results = co_await fenced_pipeline(pool_, h, std::move(all));
+    cycle_result out;
+    for (std::size_t i = 0; i < changes.size(); ++i)
+        if (results[i].at(0, 0).as_int64() == 0) out.not_applied.insert(changes[i].batch_id);
+    co_return out;
+}
+
+asio::awaitable<void> store::touch_read(const hold& h, const std::vector<std::int64_t>& batch_ids)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update mo_batch set last_read_from_plc = now() where id = any($1::bigint[]) and line = $2").bind(pg::array_of(batch_ids)).bind(h.line);
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<std::vector<duty>> store::open_duties(const std::string& line)
+{
+    pg::statement s("select id, slot, mo_id, batch_id from plc_duty where line = $1 and done_at is null order by id");
+    s.bind(line);
+    const auto r = co_await read_one(pool_, s);
+    std::vector<duty> out;
+    for (std::size_t i = 0; i < r.rows(); ++i) {
+        duty d;
+        d.id = r.at(i, 0).as_int64();
+        d.slot = r.at(i, 1).as_int();
+        d.mo_id = r.at(i, 2).text();
+        d.batch_id = r.at(i, 3).as_int64();
+        out.push_back(std::move(d));
+    }
+    co_return out;
+}
+
+asio::awaitable<void> store::open_duty(const hold& h, int slot, const std::string& mo_id, std::int64_t batch_id)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("insert into plc_duty (line, slot, mo_id, batch_id) values ($1, $2, $3, $4) on conflict (line, slot, mo_id) where done_at is null do nothing")
+        .bind(h.line).bind(slot).bind(mo_id).bind(batch_id);
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<void> store::close_duty(const hold& h, std::int64_t duty_id, const std::string& how)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("with d as (update plc_duty set done_at = now(), how = $3 where id = $1 and line = $2 and done_at is null returning *) insert into journal (line, batch_id, mo_id, what, answer) "
+                     "select line, batch_id, mo_id, 'plc.acknowledge', $3 from d")
+        .bind(duty_id).bind(h.line).bind(how);
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+}  // namespace batchbridge::store

@@ -1,0 +1,131 @@
+#include "store/line_locks.hpp"
+
+#include "core/event.hpp"
+#include "pg/connection.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <ctime>
+
+namespace batchbridge::store {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr auto lock_class = 1651663212;   // any number of ours; the second key is the line's
+
+std::int64_t boot_ns()
+{
+    timespec t{};
+    ::clock_gettime(CLOCK_BOOTTIME, &t);
+    return std::int64_t{t.tv_sec} * 1000000000 + t.tv_nsec;
+}
+
+}  // namespace
+
+lease_times lease_times::for_this_build()
+{
+    lease_times t;
+#ifdef BATCHBRIDGE_CRASH_POINTS
+    if (const char* percent = std::getenv("BATCHBRIDGE_LEASE_SCALE"); percent != nullptr && std::atoi(percent) > 0) {
+        const int p = std::atoi(percent);
+        for (auto* d : {&t.heartbeat, &t.valid_for, &t.idle_session_timeout, &t.write_delay, &t.statement_timeout}) *d = *d * p / 100;
+    }
+#endif
+    return t;
+}
+
+struct line_locks::impl {
+    impl(asio::any_io_executor executor, std::string url, lease_times t) : connection(executor, std::move(url)), turn(executor), times(t) {}
+    pg::connection connection;
+    core::async_mutex turn;          // heartbeats and locks share the session
+    lease_times times;
+    std::atomic<std::int64_t> valid_until{0};
+
+    void extend(std::int64_t sent)
+    {
+        valid_until = sent + std::chrono::duration_cast<std::chrono::nanoseconds>(times.valid_for).count();
+    }
+    void lose()
+    {
+        valid_until = 0;
+        connection.close();
+    }
+};
+
+line_locks::line_locks(asio::any_io_executor executor, std::string url, lease_times times) : impl_(std::make_unique<impl>(std::move(executor), std::move(url), times)) {}
+
+line_locks::~line_locks() = default;
+
+bool line_locks::connected() const noexcept
+{
+    return impl_->connection.is_open();
+}
+
+bool line_locks::valid() const noexcept
+{
+    return boot_ns() < impl_->valid_until.load();
+}
+
+void line_locks::close() noexcept
+{
+    impl_->lose();
+}
+
+namespace {
+
+std::int64_t ms(core::duration d)
+{
+    return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
+}
+
+}  // namespace
+
+asio::awaitable<void> line_locks::connect()
+{
+    const auto turn = co_await impl_->turn.lock();
+    impl_->valid_until = 0;
+    const auto sent = boot_ns();
+    co_await impl_->connection.connect(std::chrono::seconds(3));
+    // If we fall silent, PostgreSQL ends the session and with it our locks.
+    co_await impl_->connection.query(fmt::format("set idle_session_timeout = '{}ms'", ms(impl_->times.idle_session_timeout)));
+    co_await impl_->connection.query(fmt::format("set statement_timeout = '{}ms'", ms(impl_->times.statement_timeout)));
+    impl_->extend(sent);
+}
+
+asio::awaitable<bool> line_locks::try_lock(const std::string& line)
+{
+    const auto turn = co_await impl_->turn.lock();
+    pg::statement s("select pg_try_advisory_lock($1, hashtext($2))");
+    s.bind(lock_class).bind(line);
+    const auto r = co_await impl_->connection.query(s);
+    co_return r.at(0, 0).as_bool();
+}
+
+asio::awaitable<void> line_locks::unlock(const std::string& line)
+{
+    const auto turn = co_await impl_->turn.lock();
+    pg::statement s("select pg_advisory_unlock($1, hashtext($2))");
+    s.bind(lock_class).bind(line);
+    co_await impl_->connection.query(s);
+}
+
+asio::awaitable<void> line_locks::heartbeat()
+{
+    const auto turn = co_await impl_->turn.lock();
+    const auto sent = boot_ns();
+    std::exception_ptr failure;
+    try {
+        co_await impl_->connection.query("select 1");
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        impl_->lose();
+        std::rethrow_exception(failure);
+    }
+    impl_->extend(sent);
+}
+
+}  // namespace batchbridge::store

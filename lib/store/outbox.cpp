@@ -1,0 +1,190 @@
+#include "store/rows.hpp"
+
+namespace batchbridge::store {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+const std::string kind_order = "array_position(array['finish', 'cancel', 'maintenance_request', 'note', 'webhook', 'consumption'], o.kind)";
+const std::string delivery_columns = "o.id as o_id, o.line as o_line, o.odoo_db as o_db, o.odoo_id as o_odoo_id, coalesce(o.batch_id, 0) as o_batch, o.kind as o_kind, o.state as o_state, o.version as "
+                                     "o_version, o.tries as o_tries, o.payload as o_payload, o.finish_values as o_values, o.mo_id as o_mo_id, b.id is not null as has_batch, ";
+
+// Work may begin on it: open, due, and no attempt for its order whose end is unknown and young ($3).
+const std::string open_sql = "o.line = any($1::text[]) and o.odoo_db = $2 and o.state in ('due', 'sending') and not (o.kind = 'consumption' and exists (select from odoo_outbox f where f.odoo_db = o.odoo_db and "
+                             "f.odoo_id = o.odoo_id and f.kind in ('finish', 'cancel') and f.state in ('due', 'sending')))";
+const std::string clear_at = "(select max(a.started_at) + $3::interval from odoo_attempt a where a.odoo_db = o.odoo_db and a.odoo_id = o.odoo_id and a.outcome is null)";
+
+delivery delivery_of(const pg::result& r, std::size_t i)
+{
+    delivery d;
+    d.id = r.at(i, "o_id").as_int64();
+    d.line = r.at(i, "o_line").text();
+    d.odoo_db = r.at(i, "o_db").text();
+    d.odoo_id = r.at(i, "o_odoo_id").as_int64();
+    d.batch_id = r.at(i, "o_batch").as_int64();
+    d.kind = domain::delivery_kind_from(r.at(i, "o_kind").text()).value();
+    d.state = domain::delivery_state_from(r.at(i, "o_state").text()).value();
+    d.version = r.at(i, "o_version").as_int();
+    d.tries = r.at(i, "o_tries").as_int();
+    d.payload = r.at(i, "o_payload").as_json();
+    if (const auto v = r.at(i, "o_values"); !v.is_null()) d.values = finish_of(v.as_json());
+    d.mo_id = r.at(i, "o_mo_id").text();
+    if (r.at(i, "has_batch").as_bool()) d.batch = batch_of(r, i);
+    return d;
+}
+
+pg::statement journal_attempt(std::int64_t attempt_id, const std::string& answer)
+{
+    pg::statement s("insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer) select a.line, a.batch_id, a.odoo_db, a.odoo_id, o.mo_id, 'odoo.' || a.call, a.\"values\", "
+                    "coalesce(a.outcome, 'unclear') || ': ' || $2 from odoo_attempt a join odoo_outbox o on o.id = a.outbox_id where a.id = $1");
+    s.bind(attempt_id).bind(answer);
+    return s;
+}
+
+}  // namespace
+
+asio::awaitable<std::vector<delivery>> store::due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db, core::duration unclear_wait, int limit)
+{
+    pg::statement s("select * from (select distinct on (o.odoo_id) " + delivery_columns + batch_columns + ", o.next_at as o_next, " + kind_order + " as o_rank from odoo_outbox o left join mo_batch b on b.id = o.batch_id where " +
+                    open_sql + " and o.next_at <= now() and coalesce(" + clear_at + ", '-infinity') <= now() order by o.odoo_id, " + kind_order + ", o.next_at) q order by o_rank, o_next limit $4");
+    s.bind(pg::array_of(lines)).bind(odoo_db).bind(interval_of(unclear_wait)).bind(limit);
+    const auto r = co_await read_one(pool_, s);
+    std::vector<delivery> out;
+    for (std::size_t i = 0; i < r.rows(); ++i) out.push_back(delivery_of(r, i));
+    co_return out;
+}
+
+asio::awaitable<std::optional<core::duration>> store::next_delivery_in(const std::vector<std::string>& lines, const std::string& odoo_db, core::duration unclear_wait)
+{
+    pg::statement s("select (extract(epoch from min(greatest(o.next_at, " + clear_at + ")) - now()) * 1000)::bigint from odoo_outbox o where " + open_sql);
+    s.bind(pg::array_of(lines)).bind(odoo_db).bind(interval_of(unclear_wait));
+    const auto r = co_await read_one(pool_, s);
+    if (r.at(0, 0).is_null()) co_return std::nullopt;
+    co_return core::duration(std::chrono::milliseconds(std::max<std::int64_t>(0, r.at(0, 0).as_int64())));
+}
+
+asio::awaitable<std::optional<delivery>> store::delivery_by_id(std::int64_t id)
+{
+    pg::statement s("select " + delivery_columns + batch_columns + " from odoo_outbox o left join mo_batch b on b.id = o.batch_id where o.id = $1");
+    s.bind(id);
+    const auto r = co_await read_one(pool_, s);
+    if (r.empty()) co_return std::nullopt;
+    co_return delivery_of(r, 0);
+}
+
+asio::awaitable<std::optional<std::int64_t>> store::begin_attempt(const hold& h, const delivery& d, std::string_view call, const json::value& values)
+{
+    std::vector<pg::statement> all;
+    if (d.kind == domain::delivery_kind::consumption)
+        all.emplace_back("update odoo_outbox o set state = 'discarded', last_error = 'the batch has completed; its finish carries the totals' where o.id = $1 and o.state in ('due', 'sending') and not "
+                         "exists (select from mo_batch b where b.id = o.batch_id and b.state <> 'completed')")
+            .bind(d.id);
+    all.emplace_back("with o as (update odoo_outbox set state = 'sending' where id = $1 and line = $2 and version = $3 and state in ('due', 'sending') returning *) insert into odoo_attempt (line, outbox_id, "
+                     "odoo_db, odoo_id, batch_id, version, call, \"values\", epoch) select o.line, o.id, o.odoo_db, o.odoo_id, o.batch_id, o.version, $4::text, $5::jsonb, $6::bigint from o returning id")
+        .bind(d.id).bind(h.line).bind(d.version).bind(call).bind(values).bind(h.epoch);
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    if (r.back().empty()) co_return std::nullopt;
+    co_return r.back().at(0, 0).as_int64();
+}
+
+asio::awaitable<void> store::end_attempt(const hold& h, std::int64_t attempt_id, domain::call_outcome outcome, const std::string& answer)
+{
+    std::vector<pg::statement> all;
+    auto& s = all.emplace_back("update odoo_attempt set ended_at = now(), outcome = $2, answer = $3 where id = $1 and line = $4");
+    s.bind(attempt_id);
+    if (outcome == domain::call_outcome::unclear) s.bind_null();
+    else s.bind(domain::to_string(outcome));
+    s.bind(answer).bind(h.line);
+    all.push_back(journal_attempt(attempt_id, answer));
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<bool> store::set_finish_values(const hold& h, const delivery& d, const domain::finish_values& v)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update odoo_outbox set finish_values = $4, state = 'sending' where id = $1 and line = $2 and version = $3 and state in ('due', 'sending')").bind(d.id).bind(h.line).bind(d.version).bind(finish_json(v));
+    journal_entry e;
+    e.batch_id = d.batch_id;
+    e.mo_id = d.mo_id;
+    e.what = "finish.values";
+    e.values = finish_json(v);
+    e.answer = "produced quantity from " + v.produced_from;
+    all.push_back(journal_statement(h.line, e));
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return r.front().affected() == 1;
+}
+
+asio::awaitable<void> store::delivered(const hold& h, const delivery& d, bool done_marked, core::duration live_interval, std::optional<std::int64_t> attempt, const std::string& note)
+{
+    std::vector<pg::statement> all;
+    if (attempt) all.emplace_back("update odoo_attempt set ended_at = now(), outcome = 'ok' where id = $1 and line = $2").bind(*attempt).bind(h.line);
+    // An acknowledgement counts for the version that was sent, and for nothing newer.
+    all.emplace_back("update odoo_outbox set state = case when version = $3 then 'sent' else 'due' end, sent_at = now(), tries = 0, last_error = '', next_at = case when version = $3 then next_at else now() + "
+                     "$4::interval end where id = $1 and line = $2 and state in ('due', 'sending')")
+        .bind(d.id).bind(h.line).bind(d.version).bind(interval_of(live_interval));
+    all.emplace_back("update mo_batch set update_odoo = true, done_marked = done_marked or $4::boolean where id = $1 and line = $2 and version = $3").bind(d.batch_id).bind(h.line).bind(d.version).bind(done_marked);
+    if (d.kind != domain::delivery_kind::consumption) {
+        journal_entry e;
+        e.batch_id = d.batch_id;
+        e.mo_id = d.mo_id;
+        e.what = fmt::format("odoo.{}", domain::to_string(d.kind));
+        e.answer = note;
+        all.push_back(journal_statement(h.line, e));
+    }
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<void> store::retry_later(const hold& h, const delivery& d, core::duration delay, const std::string& error)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update odoo_outbox set state = 'due', tries = tries + 1, last_error = $5, next_at = case when version = $3 then now() + $4::interval else next_at end where id = $1 and line = $2 and "
+                     "state in ('due', 'sending')")
+        .bind(d.id).bind(h.line).bind(d.version).bind(interval_of(delay)).bind(error);
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<void> store::park(const hold& h, const delivery& d, const std::string& reason)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update odoo_outbox set state = 'parked', last_error = $4 where id = $1 and line = $2 and version = $3 and state in ('due', 'sending')").bind(d.id).bind(h.line).bind(d.version).bind(reason);
+    if (d.kind == domain::delivery_kind::finish || d.kind == domain::delivery_kind::cancel)
+        all.emplace_back("update mo_batch set state = 'parked', reason = $3 where id = $1 and line = $2 and version = $4 and state in ('completed', 'held', 'lost')").bind(d.batch_id).bind(h.line).bind(reason).bind(d.batch ? d.batch->version : d.version);
+    journal_entry e;
+    e.batch_id = d.batch_id;
+    e.mo_id = d.mo_id;
+    e.what = fmt::format("parked.{}", domain::to_string(d.kind));
+    e.answer = reason;
+    all.push_back(journal_statement(h.line, e));
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<void> store::discard(const hold& h, const delivery& d, const std::string& reason)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update odoo_outbox set state = 'discarded', last_error = $3 where id = $1 and line = $2 and state in ('due', 'sending', 'parked')").bind(d.id).bind(h.line).bind(reason);
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<std::vector<domain::move_value>> store::attempted_values(const std::string& odoo_db, std::int64_t odoo_id, std::int64_t batch_id)
+{
+    pg::statement s("select case when a.call = 'write_final' then a.\"values\" -> 'moves' else a.\"values\" end from odoo_attempt a where a.odoo_db = $1 and a.odoo_id = $2 and a.batch_id = $3 and a.call in "
+                    "('write_final', 'write_consumption') and a.outcome is distinct from 'not_sent' order by a.id desc limit 200");
+    s.bind(odoo_db).bind(odoo_id).bind(batch_id);
+    const auto r = co_await read_one(pool_, s);
+    std::vector<domain::move_value> out;
+    for (std::size_t i = 0; i < r.rows(); ++i)
+        for (auto& m : moves_of(r.at(i, 0).as_json())) out.push_back(m);
+    co_return out;
+}
+
+asio::awaitable<bool> store::accepted_by_odoo(std::int64_t batch_id)
+{
+    pg::statement s("select exists (select from odoo_attempt where batch_id = $1 and outcome is distinct from 'rejected' and outcome is distinct from 'not_sent')");
+    s.bind(batch_id);
+    const auto r = co_await read_one(pool_, s);
+    co_return r.at(0, 0).as_bool();
+}
+
+}  // namespace batchbridge::store

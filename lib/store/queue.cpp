@@ -1,0 +1,209 @@
+#include "store/rows.hpp"
+
+namespace batchbridge::store {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+asio::awaitable<std::vector<domain::batch>> store::batches(const std::string& line)
+{
+    pg::statement s("select " + batch_columns + " from mo_batch b where b.line = $1 order by b.id");
+    s.bind(line);
+    const auto r = co_await read_one(pool_, s);
+    std::vector<domain::batch> out;
+    for (std::size_t i = 0; i < r.rows(); ++i) out.push_back(batch_of(r, i));
+    co_return out;
+}
+
+asio::awaitable<std::optional<domain::batch>> store::batch(std::int64_t id)
+{
+    pg::statement s("select " + batch_columns + " from mo_batch b where b.id = $1");
+    s.bind(id);
+    const auto r = co_await read_one(pool_, s);
+    if (r.empty()) co_return std::nullopt;
+    co_return batch_of(r, 0);
+}
+
+asio::awaitable<std::optional<domain::load>> store::open_load(const std::string& line)
+{
+    pg::statement s("select id, line, number, state, images from plc_load where line = $1 and state in ('staged', 'arming') order by number desc limit 1");
+    s.bind(line);
+    const auto r = co_await read_one(pool_, s);
+    if (r.empty()) co_return std::nullopt;
+    co_return load_of(r, 0);
+}
+
+asio::awaitable<std::optional<domain::load>> store::current_load(const std::string& line)
+{
+    pg::statement s("select id, line, number, state, images from plc_load where line = $1 and state <> 'withdrawn' order by number desc limit 1");
+    s.bind(line);
+    const auto r = co_await read_one(pool_, s);
+    if (r.empty()) co_return std::nullopt;
+    co_return load_of(r, 0);
+}
+
+namespace {
+
+json::value images_json(const std::map<int, domain::words>& images)
+{
+    json::object out;
+    for (const auto& [slot, words] : images) out[std::to_string(slot)] = words_json(words);
+    return out;
+}
+
+// Which of these orders are in a queue, or excluded by history.
+pg::statement taken_statement(const std::vector<staged_order>& orders)
+{
+    json::array ids;
+    for (const auto& o : orders) {
+        json::object one;
+        one["db"] = o.order.source.id.odoo_db;
+        one["id"] = o.order.source.id.odoo_id;
+        one["at"] = std::chrono::duration_cast<std::chrono::microseconds>(o.order.source.id.create_date.time_since_epoch()).count();
+        ids.push_back(std::move(one));
+    }
+    pg::statement s("select w.db, w.id, w.at from jsonb_to_recordset($1::jsonb) as w(db text, id bigint, at bigint) where exists (select from mo_batch b where "
+                    "(b.odoo_db, b.odoo_id, b.odoo_create_date) = (w.db, w.id, timestamptz 'epoch' + w.at * interval '1 microsecond')) or exists (select from mo_histories h where "
+                    "h.status <> 'reset' and (h.odoo_db, h.odoo_id, h.odoo_create_date) = (w.db, w.id, timestamptz 'epoch' + w.at * interval '1 microsecond'))");
+    s.bind(json::value(std::move(ids)));
+    return s;
+}
+
+}  // namespace
+
+asio::awaitable<std::variant<staged, stage_conflict>> store::stage_load(const hold& h, const std::map<int, domain::words>& images, const std::vector<staged_order>& orders)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("insert into plc_load (line, number, state, images) values ($1, (select coalesce(max(number), 0) + 1 from plc_load where line = $1), 'staged', $2)")
+        .bind(h.line).bind(images_json(images));
+    // The index only knows slots; a load must not join batches of another one either.
+    all.emplace_back("do $$ begin if exists (select from mo_batch b join plc_load l on l.id = b.load where l.state <> 'withdrawn' and b.line = (select line from plc_load where id = "
+                     "lastval()) and b.load <> lastval() and b.state in ('queued', 'loading', 'loaded', 'running')) then raise exception 'the line has unfinished batches' using "
+                     "errcode = 'BB002'; end if; end $$");
+    for (const auto& o : orders) {
+        const auto& src = o.order.source;
+        auto& b = all.emplace_back("insert into mo_batch (line, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, run, batch_no, load, state, bom_id, finished_goods, quantity_goods) "
+                                   "select $1::text, $2::text, $3::bigint, $4::timestamptz, $5::text, $6::text, 1 + coalesce((select max(run) from mo_histories where odoo_db = $2 and odoo_id = $3 and odoo_create_date = $4), 0), "
+                                   "$7::int, (select id from plc_load where line = $1 and state = 'staged'), 'queued', $8::text, $9::text, $10::numeric");
+        b.bind(h.line).bind(src.id.odoo_db).bind(src.id.odoo_id).bind(src.id.create_date).bind(src.name).bind(o.order_key).bind(o.slot);
+        b.bind(src.bom).bind(src.product_code.empty() ? src.product_name : src.product_code).bind(o.order.kg);
+        auto& c = all.emplace_back("insert into mo_batch_consumption (batch_id, line, silo, planned) select b.id, b.line, x.key::int, x.value::numeric from mo_batch b, "
+                                   "jsonb_each_text($5::jsonb) x where (b.odoo_db, b.odoo_id, b.odoo_create_date) = ($2, $3, $4) and b.line = $1");
+        c.bind(h.line).bind(src.id.odoo_db).bind(src.id.odoo_id).bind(src.id.create_date).bind(kg_json(o.order.planned));
+        all.emplace_back("delete from order_refusal where odoo_db = $1 and odoo_id = $2").bind(src.id.odoo_db).bind(src.id.odoo_id);
+        all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $1 and kind = 'order_refused' and subject = $2 and state <> 'resolved'")
+            .bind(h.line).bind(src.name);
+        // After the insert, which waits for whoever archives this very order: this statement sees that archive.
+        auto& x = all.emplace_back("select 1 / (case when exists (select from mo_histories where odoo_db = $1 and odoo_id = $2 and odoo_create_date = $3 and status <> 'reset') then 0 else 1 end)");
+        x.bind(src.id.odoo_db).bind(src.id.odoo_id).bind(src.id.create_date);
+    }
+    std::string refused;
+    try {
+        co_await fenced_pipeline(pool_, h, std::move(all));
+    } catch (const pg::error& e) {
+        // 23505 unique_violation, 22012 the history check, BB002: somebody else has the order or the line is not free.
+        if (e.peer_code() != "23505" && e.peer_code() != "22012" && e.peer_code() != "BB002") throw;
+        refused = e.peer_code();
+    }
+    if (!refused.empty()) {
+        stage_conflict conflict;
+        if (refused != "BB002") {
+            const auto s = taken_statement(orders);
+            const auto r = co_await read_one(pool_, s);
+            for (std::size_t i = 0; i < r.rows(); ++i) {
+                domain::order_identity id;
+                id.odoo_db = r.at(i, 0).text();
+                id.odoo_id = r.at(i, 1).as_int64();
+                id.create_date = core::utc_time(std::chrono::microseconds(r.at(i, 2).as_int64()));
+                conflict.taken.push_back(std::move(id));
+            }
+        }
+        co_return conflict;
+    }
+    staged out;
+    auto load = co_await open_load(h.line);
+    if (!load) throw pg::error(core::error_kind::internal, "stage load", h.line, "the staged load cannot be found");
+    out.load = std::move(*load);
+    for (auto& b : co_await batches(h.line))
+        if (b.load == out.load.id) out.batches.push_back(std::move(b));
+    co_return out;
+}
+
+asio::awaitable<std::optional<domain::load>> store::restage(const hold& h, std::int64_t load_id)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update plc_load set state = 'withdrawn', changed_at = now() where id = $1 and line = $2").bind(load_id).bind(h.line);
+    all.emplace_back("insert into plc_load (line, number, state, images) select o.line, (select max(number) + 1 from plc_load where line = o.line), 'staged', o.images from plc_load o where "
+                     "o.id = $1 and exists (select from mo_batch b where b.load = $1 and b.state in ('queued', 'loading', 'loaded'))")
+        .bind(load_id);
+    // Two steps, since the slot index is checked row by row: first out of the way, then to the new places.
+    all.emplace_back("update mo_batch set batch_no = batch_no + 100000 where load = $1 and state in ('queued', 'loading', 'loaded')").bind(load_id);
+    all.emplace_back("update mo_batch b set batch_no = n.place, load = (select id from plc_load where line = b.line and state = 'staged'), state = 'queued' from (select id, row_number() over "
+                     "(order by batch_no) as place from mo_batch where load = $1 and state in ('queued', 'loading', 'loaded')) n where n.id = b.id")
+        .bind(load_id);
+    co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return co_await open_load(h.line);
+}
+
+asio::awaitable<void> store::set_load_state(const hold& h, std::int64_t load_id, domain::load_state state, std::optional<domain::batch_state> batches_state, std::optional<journal_entry> entry)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update plc_load set state = $2, changed_at = now() where id = $1 and line = $3").bind(load_id).bind(domain::to_string(state)).bind(h.line);
+    if (batches_state)
+        all.emplace_back("update mo_batch set state = $2 where load = $1 and state in ('queued', 'loading', 'loaded')").bind(load_id).bind(domain::to_string(*batches_state));
+    if (entry) all.push_back(journal_statement(h.line, *entry));
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<std::set<std::string>> store::known_orders(const std::string& line, const std::vector<std::string>& keys)
+{
+    std::set<std::string> out;
+    if (keys.empty()) co_return out;
+    pg::statement s("select k from unnest($2::text[]) k where exists (select from mo_batch where line = $1 and (order_key = k or mo_id = k)) or exists (select from mo_histories where line = $1 "
+                    "and (order_key = k or mo_id = k))");
+    s.bind(line).bind(pg::array_of(keys));
+    const auto r = co_await read_one(pool_, s);
+    for (std::size_t i = 0; i < r.rows(); ++i) out.insert(r.at(i, 0).text());
+    co_return out;
+}
+
+asio::awaitable<std::vector<std::int64_t>> store::excluded_orders(const std::string& odoo_db)
+{
+    pg::statement s("select odoo_id from mo_batch where odoo_db = $1 union select odoo_id from order_refusal where odoo_db = $1 and retry_at > now() union select odoo_id from mo_histories where "
+                    "odoo_db = $1 and still_open");
+    s.bind(odoo_db);
+    const auto r = co_await read_one(pool_, s);
+    std::vector<std::int64_t> out;
+    for (std::size_t i = 0; i < r.rows(); ++i) out.push_back(r.at(i, 0).as_int64());
+    co_return out;
+}
+
+asio::awaitable<std::vector<domain::order_identity>> store::flag_archived(const std::string& line, const std::vector<domain::order_identity>& orders)
+{
+    static_cast<void>(line);   // history excludes an order on every line
+    std::vector<domain::order_identity> out;
+    if (orders.empty()) co_return out;
+    json::array ids;
+    for (const auto& o : orders) {
+        json::object one;
+        one["db"] = o.odoo_db;
+        one["id"] = o.odoo_id;
+        one["at"] = o.create_date.time_since_epoch().count();
+        ids.push_back(std::move(one));
+    }
+    pg::statement s("with wanted as (select w.db, w.id, w.at, timestamptz 'epoch' + w.at * interval '1 microsecond' as t from jsonb_to_recordset($1::jsonb) as w(db text, id bigint, at bigint)), "
+                    "flagged as (update mo_histories h set still_open = true from wanted w where h.status <> 'reset' and (h.odoo_db, h.odoo_id, h.odoo_create_date) = (w.db, w.id, w.t) "
+                    "returning w.db, w.id, w.at) select distinct db, id, at from flagged");
+    s.bind(json::value(std::move(ids)));
+    const auto r = co_await read_one(pool_, s);
+    for (std::size_t i = 0; i < r.rows(); ++i) {
+        domain::order_identity id;
+        id.odoo_db = r.at(i, 0).text();
+        id.odoo_id = r.at(i, 1).as_int64();
+        id.create_date = core::utc_time(std::chrono::microseconds(r.at(i, 2).as_int64()));
+        out.push_back(std::move(id));
+    }
+    co_return out;
+}
+
+}  // namespace batchbridge::store

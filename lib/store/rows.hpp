@@ -1,0 +1,28 @@
+// Shared by the .cpp files of this module: running a fenced pipeline, and rows as domain values.
+#pragma once
+
+#include "store/store.hpp"
+
+#include "pg/connection.hpp"
+
+namespace batchbridge::store {
+
+// assert_epoch first, then the statements, as one transaction in one round trip. Results without the assertion's.
+// Throws fenced when the line was taken meanwhile.
+boost::asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements);
+boost::asio::awaitable<pg::result> read_one(pg::pool& pool, const pg::statement& s);
+
+extern const std::string batch_columns;      // for batch_of, table alias b
+domain::batch batch_of(const pg::result& r, std::size_t row);
+domain::load load_of(const pg::result& r, std::size_t row);   // id, line, number, state, images
+boost::json::value words_json(const domain::words& w);
+domain::words words_of(const boost::json::value& v);
+boost::json::value kg_json(const domain::silo_kg& v);
+domain::silo_kg kg_of(const boost::json::value& v);
+boost::json::value finish_json(const domain::finish_values& v);
+domain::finish_values finish_of(const boost::json::value& v);
+std::vector<domain::move_value> moves_of(const boost::json::value& v);
+std::string interval_of(core::duration d);    // "1500 milliseconds"
+pg::statement journal_statement(const std::string& line, const journal_entry& e);
+
+}  // namespace batchbridge::store
