@@ -1,12 +1,14 @@
-// One HTTP request under one deadline, from resolving the name to the last byte of the answer. A connection per request.
+// One HTTP request under one deadline, from resolving the name to the last byte of the answer. A connection per request:
+// Odoo closes after each answer anyway, and a fresh connection never carries a late answer to another request.
 #pragma once
 
 #include "core/error.hpp"
 #include "core/time.hpp"
 
+#include "http/client_resolve.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -23,7 +25,8 @@ public:
         : core::error(kind, std::move(operation), std::move(target), std::move(reason)), sent_(sent), configuration_(configuration)
     {
     }
-    // False: not one byte of the request was written (resolve, connect, TLS). True: the outcome is unknown.
+    // False: not one byte of the request was written (resolve, connect, TLS, before_send). True: the peer may have got the
+    // request, so its outcome is unknown.
     bool sent() const noexcept { return sent_; }
     // The certificate was refused: retrying does not help.
     bool configuration() const noexcept { return configuration_; }
@@ -38,12 +41,12 @@ struct client_options {
     std::string base_url;                  // http(s)://host[:port][/prefix], no trailing slash
     std::string ca_file;                   // empty: the system's
     bool verify = true;
-    core::duration connect_timeout = std::chrono::seconds(3);   // resolve + connect + TLS
-    std::uint64_t max_response = 16ULL << 20;
+    core::duration connect_timeout = std::chrono::seconds(3);   // resolve + connect + TLS, inside the request's deadline
+    std::uint64_t max_response = 16ULL << 20;   // bytes of body
     // Asked right before the first byte of a request; false: kind cancelled, nothing sent.
     std::function<bool()> before_send;
     // For tests; called on a thread of its own. Default: getaddrinfo.
-    std::function<std::vector<boost::asio::ip::tcp::endpoint>(const std::string& host, const std::string& port)> resolver;
+    resolver_function resolver;
 };
 
 struct request {
@@ -51,7 +54,7 @@ struct request {
     std::string target;                    // appended to the base URL's path
     std::string body, content_type;
     std::vector<std::pair<std::string, std::string>> headers;
-    core::duration deadline = std::chrono::seconds(15);
+    core::duration deadline = std::chrono::seconds(15);   // resolve to last byte
 };
 
 struct response {
@@ -59,12 +62,15 @@ struct response {
     std::string content_type, body;
 };
 
+// Owner's thread only; any number of requests at a time.
 class client {
 public:
     // Throws std::invalid_argument for a URL that cannot be used, core::error for a CA file that cannot be read.
     client(boost::asio::any_io_executor executor, client_options options);
     ~client();
-    // Throws http::error (unavailable, timeout, protocol, cancelled). Any status is an answer.
+    // Throws http::error: unavailable (not reached, refused, reset, certificate), timeout (deadline or connect timeout),
+    // protocol (not HTTP, truncated, over the limit), cancelled (before_send said no). Any status is an answer. Cancelling
+    // the caller ends it with operation_aborted and drops the connection. `r` must live until then.
     boost::asio::awaitable<response> send(const request& r);
     // Without credentials: "odoo.example:8069".
     const std::string& target() const noexcept;
