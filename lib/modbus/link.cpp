@@ -2,66 +2,86 @@
 
 #include "core/backoff.hpp"
 #include "core/blocking_thread.hpp"
+#include "modbus/tcp_socket.hpp"
 
 #include <modbus/modbus.h>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
+#include <fmt/format.h>
 
 #include <atomic>
 #include <cerrno>
-#include <cstring>
+#include <condition_variable>
 #include <mutex>
-#include <thread>
 
 namespace batchbridge::modbus {
 
 namespace asio = boost::asio;
 using clock = std::chrono::steady_clock;
+using core::error_kind;
+
+namespace {
+
+constexpr int max_read = 125, max_write = 123;   // what fits a PDU of 253 bytes
+
+struct free_context {
+    void operator()(modbus_t* c) const noexcept
+    {
+        modbus_set_socket(c, -1);   // the descriptor is tcp_socket's
+        modbus_free(c);
+    }
+};
+
+std::string_view hint(int exception_code)
+{
+    switch (exception_code) {
+    case MODBUS_EXCEPTION_ILLEGAL_FUNCTION: return " (does the PLC allow this function?)";
+    case MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS: return " (does the PLC have these registers? see check-map and address_offset)";
+    case MODBUS_EXCEPTION_GATEWAY_PATH:
+    case MODBUS_EXCEPTION_GATEWAY_TARGET: return " (wrong unit id?)";
+    default: return "";
+    }
+}
+
+}  // namespace
 
 struct link::impl {
     explicit impl(link_options o) : options(std::move(o)), name(fmt::format("plc {}:{} unit {}", options.host, options.port, options.unit_id)) {}
 
-    link_options options;
-    std::string name;
-    // Only the link's thread touches what follows, except where a comment says otherwise.
-    modbus_t* context = nullptr;
-    bool open = false;
-    unsigned failures = 0;
-    clock::time_point retry_from{}, last_request{};
-    std::string last_error;
+    const link_options options;
+    const std::string name;
 
-    std::mutex socket_guard;             // guards `socket` between close and interrupt
-    int socket = -1;
-    std::atomic<bool> is_open{false};
+    // What interrupt() changes: calls posted before the last one must not go on.
+    std::mutex interrupt_guard;
+    std::condition_variable interrupted;
+    std::atomic<unsigned> interrupts{0};
+    std::atomic<bool> open{false};
     std::atomic<unsigned> connections{0};
 
-    core::blocking_thread thread;        // last: its destructor waits for the call in progress
+    // Only the link's thread touches what follows (the socket's shutdown excepted).
+    tcp_socket socket;
+    std::unique_ptr<modbus_t, free_context> context;
+    unsigned call_epoch = 0;             // `interrupts` when the present call was made
+    unsigned failures = 0;
+    bool use_second = false;
+    clock::time_point retry_from{}, last_answer{};
+    std::string last_error;
 
-    ~impl()
-    {
-        close();
-    }
+    // Last: its destructor waits for the call in progress, before anything that call uses goes.
+    core::blocking_thread thread;
 
-    void close()
+    bool cut() const noexcept { return interrupts != call_epoch; }
+
+    void close() noexcept
     {
-        {
-            const std::lock_guard lock(socket_guard);
-            socket = -1;
-        }
-        if (context != nullptr) {
-            if (open) modbus_close(context);
-            modbus_free(context);
-            context = nullptr;
-        }
+        context.reset();
+        socket.close();
         open = false;
-        is_open = false;
     }
 
-    [[noreturn]] void fail(core::error_kind kind, const std::string& operation, const std::string& reason)
+    [[noreturn]] void fail(error_kind kind, const std::string& operation, const std::string& reason)
     {
         close();
+        if (cut()) throw error(error_kind::cancelled, operation, name, "interrupted: this process stops or no longer holds the line");
         ++failures;
         last_error = reason;
         const core::backoff_limits pace{options.backoff_first, options.backoff_cap};
@@ -69,70 +89,89 @@ struct link::impl {
         throw error(kind, operation, name, reason);
     }
 
-    void set_timeouts()
+    void pause_until(clock::time_point when)
     {
-        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(options.timeout).count();
-        const auto seconds = static_cast<std::uint32_t>(us / 1000000), rest = static_cast<std::uint32_t>(us % 1000000);
-        modbus_set_response_timeout(context, seconds, rest);
-        // 0 turns the byte timeout off: the response timeout then covers the whole answer.
-        modbus_set_byte_timeout(context, 0, 0);
+        std::unique_lock lock(interrupt_guard);
+        interrupted.wait_until(lock, when, [this] { return cut(); });
     }
 
     void ensure_open()
     {
+        if (open && socket.stale()) close();
         if (open) return;
-        if (clock::now() < retry_from) throw error(core::error_kind::unavailable, "connect", name, "waiting before the next try; last error: " + last_error);
-        context = modbus_new_tcp_pi(options.host.c_str(), std::to_string(options.port).c_str());
-        if (context == nullptr) fail(core::error_kind::unavailable, "connect", "cannot prepare the connection: " + std::string(modbus_strerror(errno)));
-        modbus_set_slave(context, options.unit_id);
-        modbus_set_error_recovery(context, MODBUS_ERROR_RECOVERY_NONE);
-        set_timeouts();
-        errno = 0;
-        if (modbus_connect(context) != 0) {
-            const int e = errno;
-            if (e == EINPROGRESS || e == ETIMEDOUT) fail(core::error_kind::timeout, "connect", "no answer within " + core::to_string(options.timeout) + " (cable, address, firewall?)");
-            if (e == ECONNREFUSED) fail(core::error_kind::unavailable, "connect", "connection refused (wrong port, or Modbus server off?)");
-            fail(core::error_kind::unavailable, "connect", e == 0 ? "name not found or host unreachable" : modbus_strerror(e));
+        if (clock::now() < retry_from)
+            throw error(error_kind::unavailable, "connect", name, "waiting before the next try; last error: " + last_error);
+        const auto& host = use_second ? options.second_host : options.host;
+        const auto result = socket.connect(host, options.port, options.timeout, [this] { return cut(); });
+        if (result != connect_result::connected) {
+            if (!options.second_host.empty()) use_second = !use_second;
+            fail(result == connect_result::timed_out ? error_kind::timeout : error_kind::unavailable, "connect",
+                 host == options.host ? socket.reason() : host + ": " + socket.reason());
         }
-        const int fd = modbus_get_socket(context);
-        const int on = 1, idle = 5, interval = 2, count = 3;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-        {
-            const std::lock_guard lock(socket_guard);
-            socket = fd;
-        }
+        prepare_context();
         open = true;
-        is_open = true;
         ++connections;
-        if (options.pause_after_connect > core::duration::zero()) std::this_thread::sleep_for(options.pause_after_connect);
+        last_answer = {};
+        if (options.pause_after_connect > core::duration::zero()) pause_until(clock::now() + options.pause_after_connect);
     }
 
-    void pace()
+    void prepare_context()
     {
-        if (options.pause_between_requests > core::duration::zero()) std::this_thread::sleep_until(last_request + options.pause_between_requests);
-        last_request = clock::now();
+        // The address is not used: the socket is connected already. One context per connection, so that transaction
+        // numbers and libmodbus's state start afresh.
+        context.reset(modbus_new_tcp("127.0.0.1", 502));
+        if (!context) fail(error_kind::internal, "connect", "libmodbus: " + std::string(modbus_strerror(errno)));
+        if (modbus_set_slave(context.get(), options.unit_id) != 0) fail(error_kind::internal, "connect", "unit id not allowed, expected 0 to 247 or 255");
+        modbus_set_error_recovery(context.get(), MODBUS_ERROR_RECOVERY_NONE);
+        modbus_set_socket(context.get(), socket.descriptor());
+        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(options.timeout).count();
+        modbus_set_response_timeout(context.get(), static_cast<std::uint32_t>(us / 1000000), static_cast<std::uint32_t>(us % 1000000));
+        // 0 turns the timeout between bytes off: the response timeout then covers the whole answer, so that a device that
+        // drips bytes cannot stretch it.
+        modbus_set_byte_timeout(context.get(), 0, 0);
     }
 
-    // What a failed libmodbus call means for the connection.
-    [[noreturn]] void judge(const std::string& operation)
+    // What a failed libmodbus call means for the connection. `e` is its errno.
+    [[noreturn]] void judge(const std::string& operation, int e)
     {
-        const int e = errno;
         if (e > MODBUS_ENOBASE && e <= EMBXGTAR) {
+            const int code = e - MODBUS_ENOBASE;
             failures = 0;
-            throw error(core::error_kind::rejected, operation, name, fmt::format("exception code {}: {}", e - MODBUS_ENOBASE, modbus_strerror(e)), std::to_string(e - MODBUS_ENOBASE));
+            last_answer = clock::now();
+            throw error(error_kind::rejected, operation, name, fmt::format("exception code {}: {}{}", code, modbus_strerror(e), hint(code)), std::to_string(code));
         }
-        if (e == ETIMEDOUT) fail(core::error_kind::timeout, operation, "no answer within " + core::to_string(options.timeout));
-        if (e == EMBBADCRC || e == EMBBADDATA || e == EMBBADEXC || e == EMBUNKEXC || e == EMBMDATA || e == EMBBADSLAVE || e == EINVAL)
-            fail(core::error_kind::protocol, operation, fmt::format("the answer does not fit the request: {}", modbus_strerror(e)));
-        fail(core::error_kind::unavailable, operation, fmt::format("connection lost: {}", e == 0 ? "closed by the device" : modbus_strerror(e)));
+        if (e == ETIMEDOUT) fail(error_kind::timeout, operation, "no answer within " + core::to_string(options.timeout) + " (PLC stopped, or wrong unit id?)");
+        if (e > EMBXGTAR || e == EINVAL) fail(error_kind::protocol, operation, fmt::format("the answer does not fit the request: {}", modbus_strerror(e)));
+        fail(error_kind::unavailable, operation, fmt::format("connection lost: {}", e == 0 ? "closed by the device" : modbus_strerror(e)));
+    }
+
+    // One request: `send` is the libmodbus call, which returns the number of registers or -1.
+    template <class Send>
+    void request(unsigned epoch, const std::string& operation, int count, const permission& may, Send send)
+    {
+        call_epoch = epoch;
+        if (cut()) throw error(error_kind::cancelled, operation, name, "interrupted: this process stops or no longer holds the line");
+        ensure_open();
+        if (options.pause_between_requests > core::duration::zero() && last_answer != clock::time_point{})
+            pause_until(last_answer + options.pause_between_requests);
+        if (cut()) fail(error_kind::cancelled, operation, "interrupted");
+        if (may && !may()) throw error(error_kind::cancelled, operation, name, "this process may not write: it does not (any more, or not yet) hold the line");
+        errno = 0;
+        const int n = send(context.get());
+        if (n < 0) judge(operation, errno);
+        if (n != count) fail(error_kind::protocol, operation, fmt::format("the answer speaks of {} registers", n));
+        failures = 0;
+        last_answer = clock::now();
+    }
+
+    void check(const std::string& operation, int address, std::size_t count, int most) const
+    {
+        if (count < 1 || count > static_cast<std::size_t>(most) || address < 0 || address + static_cast<int>(count) > 65536)
+            throw error(error_kind::internal, operation, name, fmt::format("1 to {} registers within 0..65535 are possible in one request", most));
     }
 };
 
-link::link(asio::any_io_executor, link_options options) : impl_(std::make_shared<impl>(std::move(options))) {}
+link::link(asio::any_io_executor, link_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
 
 link::~link()
 {
@@ -146,7 +185,7 @@ const std::string& link::name() const noexcept
 
 bool link::connected() const noexcept
 {
-    return impl_->is_open;
+    return impl_->open;
 }
 
 unsigned link::connections() const noexcept
@@ -156,34 +195,40 @@ unsigned link::connections() const noexcept
 
 void link::interrupt() noexcept
 {
-    const std::lock_guard lock(impl_->socket_guard);
-    if (impl_->socket >= 0) ::shutdown(impl_->socket, SHUT_RDWR);
+    {
+        const std::lock_guard lock(impl_->interrupt_guard);
+        ++impl_->interrupts;
+    }
+    impl_->interrupted.notify_all();
+    impl_->socket.shutdown();
 }
 
 asio::awaitable<void> link::connect()
 {
     auto* p = impl_.get();
-    co_await p->thread.run([p] { p->ensure_open(); });
+    auto call = [p, epoch = p->interrupts.load()] {
+        p->call_epoch = epoch;
+        if (p->cut()) throw error(error_kind::cancelled, "connect", p->name, "interrupted");
+        p->ensure_open();
+    };
+    co_await p->thread.run(std::move(call));
 }
 
 asio::awaitable<void> link::disconnect()
 {
     auto* p = impl_.get();
-    co_await p->thread.run([p] { p->close(); });
+    auto call = [p] { p->close(); };
+    co_await p->thread.run(std::move(call));
 }
 
 asio::awaitable<std::vector<std::uint16_t>> link::read(int address, int count)
 {
     auto* p = impl_.get();
-    auto call = [p, address, count] {
-        p->ensure_open();
-        p->pace();
+    auto call = [p, address, count, epoch = p->interrupts.load()] {
+        const auto operation = fmt::format("FC03 read {}+{}", address, count);
+        p->check(operation, address, count < 0 ? 0U : static_cast<std::size_t>(count), max_read);
         std::vector<std::uint16_t> out(static_cast<std::size_t>(count));
-        errno = 0;
-        const int n = modbus_read_registers(p->context, address, count, out.data());
-        if (n < 0) p->judge(fmt::format("FC03 read {}+{}", address, count));
-        if (n != count) p->fail(core::error_kind::protocol, fmt::format("FC03 read {}+{}", address, count), fmt::format("{} registers came back", n));
-        p->failures = 0;
+        p->request(epoch, operation, count, {}, [&](modbus_t* c) { return modbus_read_registers(c, address, count, out.data()); });
         return out;
     };
     co_return co_await p->thread.run(std::move(call));
@@ -192,18 +237,22 @@ asio::awaitable<std::vector<std::uint16_t>> link::read(int address, int count)
 asio::awaitable<void> link::write(int address, std::vector<std::uint16_t> values, permission may)
 {
     auto* p = impl_.get();
-    auto shared = std::make_shared<std::vector<std::uint16_t>>(std::move(values));
-    auto allowed = std::make_shared<permission>(std::move(may));
-    auto call = [p, address, shared, allowed] {
-        const auto operation = fmt::format("FC16 write {}+{}", address, shared->size());
-        p->ensure_open();
-        p->pace();
-        if (*allowed && !(*allowed)()) throw error(core::error_kind::cancelled, operation, p->name, "this process may not write: it does not (any more, or not yet) hold the line");
-        errno = 0;
-        const int n = modbus_write_registers(p->context, address, static_cast<int>(shared->size()), shared->data());
-        if (n < 0) p->judge(operation);
-        if (n != static_cast<int>(shared->size())) p->fail(core::error_kind::protocol, operation, fmt::format("{} registers were acknowledged", n));
-        p->failures = 0;
+    auto call = [p, address, v = std::move(values), m = std::move(may), epoch = p->interrupts.load()] {
+        const auto operation = fmt::format("FC16 write {}+{}", address, v.size());
+        p->check(operation, address, v.size(), max_write);
+        const int count = static_cast<int>(v.size());
+        p->request(epoch, operation, count, m, [&](modbus_t* c) { return modbus_write_registers(c, address, count, v.data()); });
+    };
+    co_await p->thread.run(std::move(call));
+}
+
+asio::awaitable<void> link::write_single(int address, std::uint16_t value, permission may)
+{
+    auto* p = impl_.get();
+    auto call = [p, address, value, m = std::move(may), epoch = p->interrupts.load()] {
+        const auto operation = fmt::format("FC06 write {}", address);
+        p->check(operation, address, 1, 1);
+        p->request(epoch, operation, 1, m, [&](modbus_t* c) { return modbus_write_register(c, address, value); });
     };
     co_await p->thread.run(std::move(call));
 }

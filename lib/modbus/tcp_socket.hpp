@@ -1,0 +1,48 @@
+// A blocking-style TCP client socket that another thread may cut: connects within a limit, resolves names and IPv6.
+// Knows nothing of Modbus. libmodbus's own connect is not used because it cannot be interrupted, gives every address the
+// whole limit, and reports a name that does not resolve as a refused connection.
+#pragma once
+
+#include "core/time.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+
+namespace batchbridge::modbus {
+
+enum class connect_result { connected, not_resolved, refused, timed_out, failed, cut };
+
+class tcp_socket {
+public:
+    tcp_socket() = default;
+    ~tcp_socket();
+    tcp_socket(const tcp_socket&) = delete;
+    tcp_socket& operator=(const tcp_socket&) = delete;
+
+    // Tries the addresses of `host` in turn, all of them together within `limit` (getaddrinfo comes first and has its own
+    // limits, those of the system's resolver). `cut` is asked between the steps; once it is true, shutdown() ends the wait.
+    // Not `connected`: reason() says why and the socket is closed.
+    connect_result connect(const std::string& host, std::uint16_t port, core::duration limit, const std::function<bool()>& cut);
+    const std::string& reason() const noexcept { return reason_; }
+
+    // -1 when closed. For the owner's thread.
+    int descriptor() const noexcept { return fd_; }
+    // True when the peer has closed, or has sent bytes that nobody asked for: either way it must not be used any more.
+    bool stale() const noexcept;
+    void close() noexcept;
+    // From any thread: ends a connect, send or receive in progress. The descriptor stays the owner's to close.
+    void shutdown() noexcept;
+
+private:
+    connect_result give_up(connect_result what, std::string reason);
+
+    // Held while the descriptor is opened, closed or shut down, lest another thread's shutdown hits a descriptor that was
+    // closed and given to somebody else meanwhile.
+    std::mutex guard_;
+    int fd_ = -1;
+    std::string reason_;
+};
+
+}  // namespace batchbridge::modbus

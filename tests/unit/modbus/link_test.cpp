@@ -1,0 +1,495 @@
+#include "modbus/link.hpp"
+#include "raw_peer.hpp"
+#include "support/catch.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <future>
+#include <optional>
+#include <semaphore>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace batchbridge;
+using namespace batchbridge::tests;
+using namespace std::chrono_literals;
+using core::error_kind;
+using clock_type = std::chrono::steady_clock;
+
+namespace {
+
+using registers = std::vector<std::uint16_t>;
+
+modbus::link_options quick(std::uint16_t port)
+{
+    modbus::link_options o("127.0.0.1", port, 1);
+    o.timeout = 200ms;
+    o.backoff_first = 1ms;
+    o.backoff_cap = 2ms;
+    return o;
+}
+
+// A link with a loop of its own, driven call by call.
+struct driven_link {
+    explicit driven_link(modbus::link_options o) : link(ioc.get_executor(), std::move(o)) {}
+
+    template <class T>
+    T run(boost::asio::awaitable<T> call)
+    {
+        auto result = boost::asio::co_spawn(ioc, std::move(call), boost::asio::use_future);
+        ioc.restart();
+        ioc.run();
+        return result.get();
+    }
+
+    registers read(int address, int count) { return run(link.read(address, count)); }
+    void write(int address, registers values, modbus::link::permission may = {}) { run(link.write(address, std::move(values), std::move(may))); }
+
+    // The error of a read, after which the back-off of the fast tests (at most 2 ms) is over.
+    std::optional<modbus::error> read_error(int address = 6000, int count = 2)
+    {
+        try {
+            read(address, count);
+        } catch (const modbus::error& e) {
+            await_backoff();
+            return e;
+        }
+        return std::nullopt;
+    }
+
+    static void await_backoff()
+    {
+        const auto until = clock_type::now() + 3ms;
+        while (clock_type::now() < until) std::this_thread::yield();
+    }
+
+    boost::asio::io_context ioc;
+    modbus::link link;
+};
+
+void serve(raw_connection& c, std::uint16_t value)
+{
+    for (auto q = c.receive(); !q.empty(); q = c.receive()) c.send(q[7] == 3 ? read_answer(q, value) : write_answer(q));
+}
+
+// A port on which nobody listens, for as long as the object lives.
+struct closed_port {
+    closed_port()
+    {
+        fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in a{};
+        a.sin_family = AF_INET;
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a) == 0);
+        socklen_t size = sizeof a;
+        ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size);
+        number = ntohs(a.sin_port);
+    }
+    ~closed_port() { ::close(fd); }
+    int fd;
+    std::uint16_t number;
+};
+
+}  // namespace
+
+TEST_CASE("a read sends one FC03 request and returns the registers")
+{
+    bytes seen;
+    raw_peer peer([&](raw_connection& c, int) {
+        seen = c.receive();
+        c.send(read_answer(seen, 0x86a0));
+        c.await_close();
+    });
+    auto o = quick(peer.port());
+    o.unit_id = 17;
+    driven_link l(o);
+    CHECK(l.read(6000, 77) == registers(77, 0x86a0));
+    // Protocol 0, length 6, unit 17, FC03, address 6000, 77 registers; the transaction number is libmodbus's.
+    CHECK(bytes(seen.begin() + 2, seen.end()) == bytes{0, 0, 0, 6, 17, 3, 0x17, 0x70, 0, 77});
+    CHECK(l.link.connections() == 1);
+    CHECK(l.link.connected());
+    CHECK(l.link.name() == "plc 127.0.0.1:" + std::to_string(peer.port()) + " unit 17");
+}
+
+TEST_CASE("a write sends one FC16, a flag one FC06")
+{
+    std::vector<bytes> seen;
+    raw_peer peer([&](raw_connection& c, int) {
+        for (auto q = c.receive(); !q.empty(); q = c.receive()) {
+            seen.push_back(q);
+            c.send(write_answer(q));
+        }
+    });
+    {
+        driven_link l(quick(peer.port()));
+        l.write(7000, {1, 0x5748});
+        l.run(l.link.write_single(7076, 1, {}));
+        CHECK(l.link.connections() == 1);
+    }
+    REQUIRE(seen.size() == 2);
+    CHECK(bytes(seen[0].begin() + 7, seen[0].end()) == bytes{16, 0x1b, 0x58, 0, 2, 4, 0, 1, 0x57, 0x48});
+    CHECK(bytes(seen[1].begin() + 7, seen[1].end()) == bytes{6, 0x1b, 0xa4, 0, 1});
+}
+
+TEST_CASE("an answer with another transaction number is refused and ends the connection (L-32)")
+{
+    raw_peer peer([](raw_connection& c, int number) {
+        if (number > 1) return serve(c, 7);
+        auto a = read_answer(c.receive(), 1);
+        a[1] = static_cast<std::uint8_t>(a[1] + 1);
+        c.send(a);
+        c.await_close();
+    });
+    driven_link l(quick(peer.port()));
+    const auto e = l.read_error();
+    REQUIRE(e);
+    CHECK(e->kind() == error_kind::protocol);
+    CHECK(e->operation() == "FC03 read 6000+2");
+    CHECK_FALSE(l.link.connected());
+    CHECK(l.read(6000, 2) == registers{7, 7});
+    CHECK(l.link.connections() == 2);
+}
+
+TEST_CASE("an answer of another function or size is refused and ends the connection")
+{
+    const auto spoil = GENERATE(0, 1, 2);
+    raw_peer peer([spoil](raw_connection& c, int) {
+        auto q = c.receive();
+        if (spoil == 0) q[11] = 3;                      // three registers instead of two
+        if (spoil == 1) q[11] = 1;                      // one
+        auto a = read_answer(q, 1);
+        if (spoil == 2) a[7] = 4;                       // input registers
+        c.send(a);
+        c.await_close();
+    });
+    driven_link l(quick(peer.port()));
+    const auto e = l.read_error();
+    REQUIRE(e);
+    CHECK(e->kind() == error_kind::protocol);
+    CHECK_FALSE(l.link.connected());
+}
+
+TEST_CASE("an answer that stops half way counts as none")
+{
+    raw_peer peer([](raw_connection& c, int) {
+        auto a = read_answer(c.receive(), 1);
+        a.resize(a.size() - 1);
+        c.send(a);
+        c.await_close();
+    });
+    driven_link l(quick(peer.port()));
+    const auto e = l.read_error();
+    REQUIRE(e);
+    CHECK(e->kind() == error_kind::timeout);
+    CHECK_FALSE(l.link.connected());
+}
+
+TEST_CASE("a silent device and one that drips bytes are given up within the timeout (L-14)")
+{
+    const bool drip = GENERATE(false, true);
+    std::binary_semaphore enough(0);
+    raw_peer peer([&](raw_connection& c, int) {
+        const auto a = read_answer(c.receive(), 1);
+        // One byte every 40 ms: each in time, the whole after 8 s.
+        for (std::size_t i = 0; drip && i < a.size() && !enough.try_acquire_for(40ms); ++i) c.send({a[i]});
+        c.await_close();
+    });
+    driven_link l(quick(peer.port()));
+    const auto before = clock_type::now();
+    const auto e = l.read_error(6000, 100);
+    const auto took = clock_type::now() - before;
+    enough.release();
+    REQUIRE(e);
+    CHECK(e->kind() == error_kind::timeout);
+    CHECK(took >= 190ms);
+    CHECK(took < 600ms);
+}
+
+TEST_CASE("a late answer is not taken for the next request's (L-32)")
+{
+    std::binary_semaphore given_up(0);
+    raw_peer peer([&](raw_connection& c, int number) {
+        if (number > 1) return serve(c, 7);
+        const auto q = c.receive();
+        given_up.acquire();
+        c.send(read_answer(q, 666));
+        c.await_close();
+    });
+    driven_link l(quick(peer.port()));
+    const auto e = l.read_error();
+    given_up.release();
+    REQUIRE(e);
+    CHECK(e->kind() == error_kind::timeout);
+    CHECK(l.read(6000, 2) == registers{7, 7});
+    CHECK(l.link.connections() == 2);
+}
+
+TEST_CASE("bytes sent unasked end the connection before the next request (L-32)")
+{
+    std::binary_semaphore sent(0);
+    raw_peer peer([&](raw_connection& c, int number) {
+        if (number > 1) return serve(c, 7);
+        const auto q = c.receive();
+        auto a = read_answer(q, 1);
+        c.send(a);
+        // The same answer again, already with the number of the next request.
+        a[1] = static_cast<std::uint8_t>(a[1] + 1);
+        c.send(a);
+        sent.release();
+        c.await_close();
+    });
+    driven_link l(quick(peer.port()));
+    CHECK(l.read(6000, 2) == registers{1, 1});
+    sent.acquire();
+    CHECK(l.read(6000, 2) == registers{7, 7});
+    CHECK(l.link.connections() == 2);
+}
+
+TEST_CASE("a connection closed while idle is replaced without an error")
+{
+    std::binary_semaphore closed(0);
+    raw_peer peer([&](raw_connection& c, int number) {
+        if (number > 1) return serve(c, 7);
+        c.send(read_answer(c.receive(), 1));
+    });
+    driven_link l(quick(peer.port()));
+    CHECK(l.read(6000, 2) == registers{1, 1});
+    // The peer takes its next connection only after it has closed this one: an extra client is the proof.
+    while (peer.connections() < 2) {
+        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in a{};
+        a.sin_family = AF_INET;
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        a.sin_port = htons(peer.port());
+        CHECK(::connect(fd, reinterpret_cast<sockaddr*>(&a), sizeof a) == 0);
+        while (peer.connections() < 2) std::this_thread::yield();
+        ::close(fd);
+    }
+    CHECK(l.read(6000, 2) == registers{7, 7});
+    CHECK(l.link.connections() == 2);
+}
+
+TEST_CASE("a reset is an unavailable device, not a hang")
+{
+    raw_peer peer([](raw_connection& c, int) {
+        c.receive();
+        c.reset();
+    });
+    driven_link l(quick(peer.port()));
+    const auto before = clock_type::now();
+    const auto e = l.read_error();
+    REQUIRE(e);
+    CHECK(e->kind() == error_kind::unavailable);
+    CHECK(clock_type::now() - before < 150ms);
+    CHECK_FALSE(l.link.connected());
+}
+
+TEST_CASE("an exception code is the device's answer: it is named and the connection stays")
+{
+    const auto code = GENERATE(1, 2, 3, 4, 6, 10, 11);
+    raw_peer peer([code](raw_connection& c, int) {
+        c.send(exception_answer(c.receive(), static_cast<std::uint8_t>(code)));
+        serve(c, 7);
+    });
+    driven_link l(quick(peer.port()));
+    const auto e = l.read_error();
+    REQUIRE(e);
+    CHECK(e->kind() == error_kind::rejected);
+    CHECK(e->peer_code() == std::to_string(code));
+    if (code == 11) CHECK_THAT(e->what(), Catch::Contains("wrong unit id?"));
+    CHECK(l.read(6000, 2) == registers{7, 7});
+    CHECK(l.link.connections() == 1);
+}
+
+TEST_CASE("after a failure calls fail at once until the back-off is over (L-14)")
+{
+    const closed_port nobody;
+    auto o = quick(nobody.number);
+    o.backoff_first = 10s;
+    o.backoff_cap = 10s;
+    driven_link l(o);
+    const auto first = l.read_error();
+    REQUIRE(first);
+    CHECK(first->kind() == error_kind::unavailable);
+    CHECK_THAT(first->reason(), Catch::Contains("connection refused"));
+    const auto before = clock_type::now();
+    for (int slot = 1; slot <= 10; ++slot) {
+        const auto e = l.read_error(6000 + 100 * (slot - 1), 77);
+        REQUIRE(e);
+        CHECK(e->kind() == error_kind::unavailable);
+        CHECK_THAT(e->reason(), Catch::Contains("connection refused"));
+    }
+    CHECK(clock_type::now() - before < 500ms);
+    CHECK(l.link.connections() == 0);
+}
+
+TEST_CASE("a device that does not take the connection is given up within the timeout")
+{
+    // A listener whose queue is full lets no further connection through.
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&a), sizeof a) == 0);
+    REQUIRE(::listen(listener, 0) == 0);
+    socklen_t size = sizeof a;
+    ::getsockname(listener, reinterpret_cast<sockaddr*>(&a), &size);
+    std::vector<int> fill;
+    for (int i = 0; i < 4; ++i) {
+        fill.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        ::connect(fill.back(), reinterpret_cast<sockaddr*>(&a), sizeof a);
+    }
+    driven_link l(quick(ntohs(a.sin_port)));
+    SECTION("timeout")
+    {
+        const auto before = clock_type::now();
+        const auto e = l.read_error();
+        REQUIRE(e);
+        CHECK(e->kind() == error_kind::timeout);
+        CHECK(e->operation() == "connect");
+        CHECK(clock_type::now() - before < 600ms);
+    }
+    SECTION("interrupt")
+    {
+        auto o = quick(ntohs(a.sin_port));
+        o.timeout = 30s;
+        driven_link slow(o);
+        auto result = boost::asio::co_spawn(slow.ioc, slow.link.read(6000, 1), boost::asio::use_future);
+        std::thread loop([&] { slow.ioc.run(); });
+        while (result.wait_for(5ms) != std::future_status::ready) slow.link.interrupt();
+        loop.join();
+        CHECK_THROWS_AS(result.get(), modbus::error);
+    }
+    for (const int fd : fill) ::close(fd);
+    ::close(listener);
+}
+
+TEST_CASE("a name that does not resolve is said to be one (L-47)")
+{
+    auto o = quick(502);
+    o.host = "no-such-plc.invalid";
+    driven_link l(o);
+    const auto e = l.read_error();
+    REQUIRE(e);
+    CHECK(e->kind() == error_kind::unavailable);
+    CHECK_THAT(e->reason(), Catch::Contains("does not resolve"));
+}
+
+TEST_CASE("a name and a second host lead to the device")
+{
+    raw_peer peer([](raw_connection& c, int) { serve(c, 7); });
+    auto o = quick(peer.port());
+    SECTION("localhost, though ::1 may come first")
+    {
+        o.host = "localhost";
+        driven_link l(o);
+        CHECK(l.read(1, 1) == registers{7});
+    }
+    SECTION("second host")
+    {
+        o.host = "127.0.0.2";   // the peer listens on 127.0.0.1 only
+        o.second_host = "127.0.0.1";
+        driven_link l(o);
+        REQUIRE(l.read_error());
+        CHECK(l.read(1, 1) == registers{7});
+    }
+}
+
+TEST_CASE("without permission no byte of the write is sent")
+{
+    std::atomic<int> requests{0};
+    raw_peer peer([&](raw_connection& c, int) {
+        for (auto q = c.receive(); !q.empty(); q = c.receive()) {
+            ++requests;
+            c.send(q[7] == 3 ? read_answer(q, 7) : write_answer(q));
+        }
+    });
+    driven_link l(quick(peer.port()));
+    std::thread::id asked_on;
+    const auto no = [&] {
+        asked_on = std::this_thread::get_id();
+        return false;
+    };
+    const auto refused = [&](auto call) {
+        try {
+            call();
+        } catch (const modbus::error& e) {
+            return e.kind() == error_kind::cancelled;
+        }
+        return false;
+    };
+    CHECK(refused([&] { l.write(7000, {1, 2, 3}, no); }));
+    CHECK(refused([&] { l.run(l.link.write_single(7076, 1, no)); }));
+    CHECK(asked_on != std::thread::id());
+    CHECK(asked_on != std::this_thread::get_id());
+    CHECK(requests == 0);
+    // The connection is as good as before.
+    CHECK(l.read(6000, 1) == registers{7});
+    CHECK(requests == 1);
+    CHECK(l.link.connections() == 1);
+}
+
+TEST_CASE("an interrupt ends the call in progress and those that wait, and later calls work")
+{
+    std::binary_semaphore asked(0);
+    raw_peer peer([&](raw_connection& c, int number) {
+        if (number > 1) return serve(c, 7);
+        c.receive();
+        asked.release();
+        c.await_close();
+    });
+    auto o = quick(peer.port());
+    o.timeout = 30s;
+    driven_link l(o);
+    std::vector<std::future<registers>> calls;
+    for (int i = 0; i < 3; ++i) calls.push_back(boost::asio::co_spawn(l.ioc, l.link.read(6000, 2), boost::asio::use_future));
+    l.ioc.poll();   // all three are with the link's thread now
+    std::thread loop([&] { l.ioc.run(); });
+    asked.acquire();
+    const auto before = clock_type::now();
+    l.link.interrupt();
+    loop.join();
+    CHECK(clock_type::now() - before < 1s);
+    int cancelled = 0;
+    for (auto& c : calls) {
+        try {
+            c.get();
+        } catch (const modbus::error& e) {
+            cancelled += e.kind() == error_kind::cancelled ? 1 : 0;
+        }
+    }
+    CHECK(cancelled == 3);
+    CHECK(l.read(6000, 2) == registers{7, 7});
+}
+
+TEST_CASE("a call that no device could answer is a fault of ours and leaves the connection alone")
+{
+    raw_peer peer([](raw_connection& c, int) { serve(c, 7); });
+    driven_link l(quick(peer.port()));
+    CHECK(l.read(0, 125).size() == 125);
+    for (const auto& [address, count] : std::vector<std::pair<int, int>>{{0, 0}, {0, 126}, {-1, 1}, {65535, 2}, {0, -5}}) {
+        const auto e = l.read_error(address, count);
+        REQUIRE(e);
+        CHECK(e->kind() == error_kind::internal);
+    }
+    CHECK_THROWS_AS(l.write(0, registers(124, 0)), modbus::error);
+    CHECK(l.read(65535, 1).size() == 1);
+    CHECK(l.link.connections() == 1);
+}
+
+TEST_CASE("requests keep the pause that a quirk asks for")
+{
+    raw_peer peer([](raw_connection& c, int) { serve(c, 7); });
+    auto o = quick(peer.port());
+    o.pause_between_requests = 30ms;
+    driven_link l(o);
+    l.read(0, 1);
+    const auto before = clock_type::now();
+    l.read(0, 1);
+    l.read(0, 1);
+    CHECK(clock_type::now() - before >= 60ms);
+}
