@@ -4,6 +4,7 @@
 #include "core/log.hpp"
 #include "tasks/deliver.hpp"
 
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>

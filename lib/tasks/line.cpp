@@ -209,14 +209,14 @@ asio::awaitable<void> line::serve()
     if (!graceful) {
         device_->interrupt();
         group.cancel();
-        core::log::warning(about, failure ? "stopping" : "the line's lock is no longer certain: its tasks stop until it is taken again");
+        core::log::warning(about, "{}", failure ? "stopping" : "the line's lock is no longer certain: its tasks stop until it is taken again");
     }
     co_await group.join();
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     if (failure) std::rethrow_exception(failure);
 }
 
-asio::awaitable<void> line::record(const std::string& task, const finished_run& run)
+asio::awaitable<void> line::record(std::string task, finished_run run)
 {
     // Liveness is flushed at most every 10 s; a repeated failure gets a row once a minute, a change always.
     auto& last = recorded_[task];

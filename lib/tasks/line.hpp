@@ -60,7 +60,8 @@ public:
 private:
     boost::asio::awaitable<bool> acquire();
     boost::asio::awaitable<void> serve();
-    boost::asio::awaitable<void> record(const std::string& task, const finished_run& run);
+    // By value: the caller is a callback whose temporaries end before this coroutine does.
+    boost::asio::awaitable<void> record(std::string task, finished_run run);
     void make_tasks();
     void announce() const;
 
