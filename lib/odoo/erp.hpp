@@ -66,7 +66,8 @@ public:
     virtual boost::asio::awaitable<fetch_answer> fetch_confirmed(const fetch_request& what) = 0;
     // One order with its moves as they are now; nullopt = deleted. A malformed one throws (class our_bug -> park).
     virtual boost::asio::awaitable<std::optional<domain::order>> read_order(std::int64_t odoo_id) = 0;
-    // Several orders at once, missing ones left out (the watch).
+    // Several orders at once, deleted ones left out (the watch). One that cannot be understood comes with its id, state
+    // `unknown` and no components: leaving it out would say that it was deleted.
     virtual boost::asio::awaitable<std::vector<domain::order>> read_orders(const std::vector<std::int64_t>& ids) = 0;
 
     // Writes. Each is exactly one request; the login that may precede it happens before and counts as not_sent when it fails.

@@ -1,50 +1,63 @@
 #include "odoo/error_table.hpp"
 
 #include <array>
+#include <optional>
 
 namespace batchbridge::odoo {
+
+using domain::error_class;
 
 namespace {
 
 struct row {
-    std::string_view name;   // a trailing '*' matches any end
-    domain::error_class decision;
+    protocol where;
+    unsigned status_from, status_to;
+    std::string_view name;   // "" = no name; a trailing '*' stands for anything
+    error_class meaning;
 };
 
-using enum domain::error_class;
+// The first row that fits counts.
+constexpr std::array table{
+    // A business rule said no: repeating changes nothing, a person has to look.
+    row{protocol::jsonrpc, 100, 599, "odoo.exceptions.UserError", error_class::park},
+    row{protocol::jsonrpc, 100, 599, "odoo.exceptions.ValidationError", error_class::park},
+    row{protocol::jsonrpc, 100, 599, "odoo.exceptions.MissingError", error_class::gone},
+    row{protocol::jsonrpc, 100, 599, "odoo.exceptions.AccessError", error_class::configuration},
+    row{protocol::jsonrpc, 100, 599, "odoo.exceptions.AccessDenied", error_class::new_key},
+    row{protocol::jsonrpc, 100, 599, "odoo.http.SessionExpiredException", error_class::new_key},
+    row{protocol::jsonrpc, 100, 599, "odoo.exceptions.*", error_class::park},
+    // The server has trouble of its own.
+    row{protocol::jsonrpc, 100, 599, "builtins.MemoryError", error_class::retry},
+    row{protocol::jsonrpc, 100, 599, "builtins.TimeoutError", error_class::retry},
+    row{protocol::jsonrpc, 100, 599, "builtins.OSError", error_class::retry},
+    row{protocol::jsonrpc, 100, 599, "builtins.Connection*", error_class::retry},
+    // ValueError, TypeError, AttributeError, IndexError, KeyError: field, type, method or date format is wrong.
+    row{protocol::jsonrpc, 100, 599, "builtins.*", error_class::our_bug},
+    // PostgreSQL down, database gone (both look the same here), conflict after Odoo's own five tries.
+    row{protocol::jsonrpc, 100, 599, "psycopg2.*", error_class::retry},
+    row{protocol::jsonrpc, 100, 599, "?*", error_class::park},
+    // Pages without an exception name.
+    row{protocol::jsonrpc, 300, 399, "", error_class::configuration},   // http instead of https, wrong host
+    row{protocol::jsonrpc, 400, 400, "", error_class::our_bug},
+    row{protocol::jsonrpc, 401, 401, "", error_class::configuration},
+    row{protocol::jsonrpc, 403, 405, "", error_class::configuration},   // wrong address or path prefix, a proxy's refusal
+    row{protocol::jsonrpc, 413, 413, "", error_class::configuration},
+};
 
-constexpr std::array<row, 16> table{{
-    {"odoo.exceptions.UserError", park},
-    {"odoo.exceptions.ValidationError", park},
-    {"odoo.exceptions.RedirectWarning", park},
-    {"odoo.exceptions.MissingError", gone},
-    {"odoo.exceptions.AccessError", configuration},
-    {"odoo.exceptions.AccessDenied", new_key},
-    {"odoo.exceptions.LockError", retry},
-    {"odoo.http.SessionExpiredException", new_key},
-    {"builtins.ValueError", our_bug},
-    {"builtins.TypeError", our_bug},
-    {"builtins.AttributeError", our_bug},
-    {"builtins.IndexError", our_bug},
-    {"builtins.KeyError", our_bug},
-    {"builtins.MemoryError", retry},
-    {"psycopg2.*", retry},
-    {"werkzeug.exceptions.*", retry},
-}};
+bool fits(std::string_view pattern, std::string_view name) noexcept
+{
+    if (pattern == "?*") return !name.empty();
+    if (pattern.ends_with('*')) return name.starts_with(pattern.substr(0, pattern.size() - 1));
+    return pattern == name;
+}
 
 }  // namespace
 
-domain::error_class classify(protocol, unsigned http_status, std::string_view name, int code) noexcept
+error_class classify(protocol p, unsigned status, std::string_view name) noexcept
 {
-    if (code == 100) return new_key;
-    for (const auto& r : table) {
-        const bool prefix = r.name.ends_with('*');
-        if (prefix ? name.starts_with(r.name.substr(0, r.name.size() - 1)) : name == r.name) return r.decision;
-    }
-    if (http_status == 401 || http_status == 403) return configuration;
-    if (http_status == 429 || http_status >= 500) return retry;
-    // An exception nobody has seen yet: a person should see it, and nothing is repeated blindly.
-    return park;
+    for (const auto& r : table)
+        if (r.where == p && status >= r.status_from && status <= r.status_to && fits(r.name, name)) return r.meaning;
+    return error_class::retry;
 }
 
 }  // namespace batchbridge::odoo

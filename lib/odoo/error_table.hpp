@@ -1,5 +1,5 @@
-// The one table that says what an error of Odoo means: protocol x status x exception name, never the message (it is
-// translated). Built from odoo18.md, section 10.
+// What an error of Odoo means for a delivery: one table, protocol x HTTP status x exception name. Never the message: Odoo
+// translates it into the user's language.
 #pragma once
 
 #include "domain/delivery.hpp"
@@ -10,7 +10,8 @@ namespace batchbridge::odoo {
 
 enum class protocol { jsonrpc };
 
-// `name` is error.data.name; `code` is error.code (100 = session expired).
-domain::error_class classify(protocol p, unsigned http_status, std::string_view name, int code) noexcept;
+// `name` is error.data.name, empty when the answer was none of Odoo's own (a web server's or a proxy's page).
+// Built from odoo18.md, section 10. What the table does not know parks when it has a name, and is retried when not.
+domain::error_class classify(protocol p, unsigned status, std::string_view name) noexcept;
 
 }  // namespace batchbridge::odoo

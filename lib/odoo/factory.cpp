@@ -2,27 +2,32 @@
 
 #include "odoo/jsonrpc.hpp"
 
+#include <fmt/format.h>
+
+#include <stdexcept>
+
 namespace batchbridge::odoo {
 
-std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core::config& config, std::function<bool()> may_send)
+std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core::config& c, std::function<bool()> before_send)
 {
-    if (config.api == core::odoo_api::json2) throw core::config_error({"ODOO_API: 'json2' is not in this version, expected auto or jsonrpc"});
-    if (config.api == core::odoo_api::scada) throw core::config_error({"ODOO_API: 'scada' is not in this version, expected auto or jsonrpc"});
-    auto transport = http::client_options::plain(config.odoo_url);
-    transport.ca_file = config.odoo_ca_file;
-    transport.verify = config.odoo_tls_verify;
-    transport.connect_timeout = config.odoo_connect_timeout;
-    transport.max_response = config.odoo_max_response;
-    transport.before_send = std::move(may_send);
-    jsonrpc_options options;
-    options.db = config.odoo_db;
-    options.user = config.odoo_username;
-    options.password = config.odoo_password;
-    options.api_key = config.odoo_api_key;
-    options.read_timeout = config.odoo_timeout;
-    options.write_timeout = config.odoo_write_timeout;
-    options.write_to_unverified = config.odoo_unverified_version;
-    return std::make_unique<jsonrpc>(std::move(executor), std::move(transport), std::move(options));
+    const auto refuse = [](std::string fault) {
+        std::vector<std::string> faults{std::move(fault)};
+        throw core::config_error(std::move(faults));
+    };
+    if (c.api == core::odoo_api::json2 || c.api == core::odoo_api::scada) {
+        refuse(fmt::format("ODOO_API={} comes with a later version; use jsonrpc (Odoo 18, and 19 as long as it has it) or auto",
+                           c.api == core::odoo_api::json2 ? "json2" : "scada"));
+    }
+    auto options = jsonrpc_options::from(c);
+    options.http.before_send = std::move(before_send);
+    try {
+        return std::make_unique<jsonrpc>(std::move(executor), std::move(options));
+    } catch (const std::invalid_argument& e) {
+        refuse(fmt::format("ODOO_URL {}", e.what()));
+    } catch (const core::error& e) {
+        refuse(fmt::format("ODOO_CA_FILE: {}", e.what()));
+    }
+    return nullptr;
 }
 
 }  // namespace batchbridge::odoo

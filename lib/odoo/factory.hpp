@@ -1,4 +1,4 @@
-// The protocol that the configuration asks for.
+// The one place that chooses a protocol (ODOO_API).
 #pragma once
 
 #include "core/config.hpp"
@@ -11,8 +11,10 @@
 
 namespace batchbridge::odoo {
 
-// `may_send` is asked right before the first byte of each write. Throws core::config_error for a protocol that this version
-// does not speak.
-std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core::config& config, std::function<bool()> may_send);
+// Talks to nobody yet. `before_send` is asked right before the first byte of each request about orders (the lease check);
+// false = the call ends as not sent, kind cancelled. Version, login and probe go without it: they change nothing, and a
+// standby wants to know whether Odoo is there.
+// Throws core::config_error for an ODOO_API this version does not have and for an address or CA file that cannot be used.
+std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core::config& c, std::function<bool()> before_send);
 
 }  // namespace batchbridge::odoo

@@ -1,347 +1,508 @@
 #include "odoo/jsonrpc.hpp"
 
+#include "core/deadline.hpp"
+#include "core/log.hpp"
 #include "odoo/error_table.hpp"
-#include "odoo/order_record.hpp"
 
-#include <boost/json/parse.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <charconv>
+#include <fmt/format.h>
+
+#include <limits>
 
 namespace batchbridge::odoo {
 
 namespace asio = boost::asio;
 namespace json = boost::json;
+using core::error_kind;
 using domain::call_outcome;
 using domain::error_class;
+using std::chrono::steady_clock;
 
 namespace {
 
-http::client_options without_lease(http::client_options o)
+constexpr const char* production = "mrp.production";
+constexpr const char* order_of_orders = "priority desc, date_start asc, id asc";
+constexpr std::size_t longest_text = 400;
+
+json::array one_id(std::int64_t id)
+{
+    json::array ids;
+    ids.emplace_back(id);
+    return ids;
+}
+
+json::array condition(const char* field, const char* op, json::value value)
+{
+    json::array c;
+    c.emplace_back(field);
+    c.emplace_back(op);
+    c.emplace_back(std::move(value));
+    return c;
+}
+
+json::array id_list(const std::vector<std::int64_t>& ids)
+{
+    json::array out;
+    for (const auto id : ids) out.emplace_back(id);
+    return out;
+}
+
+// "18.0+e-20241005" is 18; "saas~18.3+e" and "20.0" are not verified.
+bool is_verified(const std::string& version)
+{
+    return version.starts_with("18.0") || version.starts_with("19.0");
+}
+
+http::client_options without_hook(http::client_options o)
 {
     o.before_send = nullptr;
     return o;
 }
 
-json::value exact(const core::decimal& d)
+const json::array* records_of(const json::value& v)
 {
-    return d.to_double();
+    const auto* o = v.if_object();
+    const auto* records = o != nullptr ? o->if_contains("records") : nullptr;
+    return records != nullptr ? records->if_array() : nullptr;
 }
 
-json::array move_commands(const std::vector<domain::move_value>& moves)
+// What button_mark_done gave back, in words. It proves nothing (odoo18.md, section 6).
+std::string describe_action(const json::value& v)
 {
-    json::array out;
-    for (const auto& m : moves) {
-        json::object values;
-        values["quantity"] = exact(m.quantity);
-        values["picked"] = true;
-        // Without it "Produce All" replaces the reported value by the planned one (odoo18.md, section 5).
-        values["manual_consumption"] = true;
-        json::array one;
-        one.push_back(1);
-        one.push_back(m.move_id);
-        one.push_back(std::move(values));
-        out.push_back(std::move(one));
+    if (const auto* o = v.if_object()) {
+        const auto text = [o](const char* field) {
+            const auto* f = o->if_contains(field);
+            return f != nullptr && f->is_string() ? std::string(f->get_string()) : std::string{};
+        };
+        if (const auto model = text("res_model"); !model.empty()) return "wizard " + model;
+        if (const auto tag = text("tag"); !tag.empty()) return "action " + tag;
+        const auto type = text("type");
+        return type.empty() ? "an object" : "action " + type;
     }
-    return out;
-}
-
-json::array ids_argument(std::int64_t id)
-{
-    json::array ids;
-    ids.push_back(id);
-    json::array out;
-    out.push_back(std::move(ids));
-    return out;
-}
-
-// A database value, shortened and on one line: for logs.
-std::string shortened(std::string_view text)
-{
-    std::string out;
-    for (const char c : text) {
-        if (out.size() >= 300) {
-            out += "..";
-            break;
-        }
-        out += c == '\n' || c == '\r' ? ' ' : c;
-    }
-    return out;
+    return v.is_null() ? "nothing" : kind_of(v);
 }
 
 }  // namespace
 
-jsonrpc::jsonrpc(asio::any_io_executor executor, http::client_options transport, jsonrpc_options options)
-    : client_(executor, transport), reader_(executor, without_lease(transport)), options_(std::move(options)), login_(executor)
+// mrp.production.<method>(positional.., keyword..)
+struct jsonrpc::call {
+    call(std::string m, purpose w) : method(std::move(m)), why(w) {}
+
+    std::string operation() const { return fmt::format("{}.{}", production, method); }
+
+    std::string method;
+    purpose why;
+    json::array positional;
+    json::object keyword;
+};
+
+jsonrpc_options jsonrpc_options::from(const core::config& c)
+{
+    jsonrpc_options o;
+    o.http.base_url = c.odoo_url;
+    o.http.ca_file = c.odoo_ca_file;
+    o.http.verify = c.odoo_tls_verify;
+    o.http.connect_timeout = c.odoo_connect_timeout;
+    o.http.max_response = c.odoo_max_response;
+    o.db = c.odoo_db;
+    o.user = c.odoo_username;
+    o.secret_is_key = !c.odoo_api_key.empty();
+    o.secret = o.secret_is_key ? c.odoo_api_key : c.odoo_password;
+    o.read_timeout = c.odoo_timeout;
+    o.write_timeout = c.odoo_write_timeout;
+    return o;
+}
+
+jsonrpc::jsonrpc(asio::any_io_executor executor, jsonrpc_options options)
+    : options_(std::move(options)), calls_(executor, options_.http), opening_(executor, without_hook(options_.http)),
+      target_("odoo " + calls_.target()), login_lock_(executor)
 {
 }
 
-json::value jsonrpc::interpret(const http::response& answer, effect e, const std::string& operation) const
+std::string jsonrpc::clean(std::string text) const
 {
-    const auto& target = client_.target();
-    const auto doubtful = e == effect::write ? call_outcome::unclear : call_outcome::not_sent;
-    boost::system::error_code ec;
-    const auto body = json::parse(answer.body, ec);
-    const auto* object = ec ? nullptr : body.if_object();
-    const auto* fault = object != nullptr ? object->if_contains("error") : nullptr;
-    if (fault != nullptr && fault->is_object()) {
-        const auto& f = fault->get_object();
-        const auto* data = f.if_contains("data");
-        const auto* fields = data != nullptr ? data->if_object() : nullptr;
-        const auto* name = fields != nullptr ? fields->if_contains("name") : nullptr;
-        const auto* text = fields != nullptr ? fields->if_contains("message") : nullptr;
-        if (text == nullptr || !text->is_string()) text = f.if_contains("message");
-        const auto* code = f.if_contains("code");
-        const std::string exception = name != nullptr && name->is_string() ? std::string(name->get_string()) : "";
-        if (!exception.empty()) {
-            const int number = code != nullptr && code->is_int64() ? static_cast<int>(code->get_int64()) : 0;
-            const auto decision = classify(protocol::jsonrpc, answer.status, exception, number);
-            throw error(core::error_kind::rejected, call_outcome::rejected, decision, operation, target, text != nullptr && text->is_string() ? shortened(text->get_string()) : "no message", exception);
-        }
+    std::vector<std::string> secrets{options_.secret.value};
+    if (session_) secrets.push_back(session_->secret);
+    for (const auto& s : secrets) {
+        if (s.empty()) continue;
+        for (auto at = text.find(s); at != std::string::npos; at = text.find(s, at + 3)) text.replace(at, s.size(), "***");
     }
-    // Odoo's own answer is 200 with a JSON object; anything else comes from in between, or is half of something.
-    if (answer.status != 200 || object == nullptr || fault != nullptr || !object->contains("jsonrpc"))
-        throw error(core::error_kind::protocol, doubtful, error_class::retry, operation, target,
-                    fmt::format("HTTP {} with {} that is not Odoo's answer: {}", answer.status, answer.content_type.empty() ? "a body" : answer.content_type, shortened(answer.body)),
-                    fmt::format("HTTP {}", answer.status));
-    const auto* result = object->if_contains("result");
-    // A method that returns nothing answers with neither result nor error (odoo18.md, section 2).
-    return result != nullptr ? *result : json::value();
+    if (text.size() > longest_text) {
+        std::size_t cut = longest_text;
+        while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
+        text = text.substr(0, cut) + "..";
+    }
+    return text;
 }
 
-asio::awaitable<json::value> jsonrpc::call(std::string service, std::string method, json::array args, effect e, std::string operation)
+error jsonrpc::from_http(const http::error& e, const std::string& operation) const
 {
-    json::object params;
-    params["service"] = service;
-    params["method"] = method;
-    params["args"] = std::move(args);
-    json::object envelope;
-    envelope["jsonrpc"] = "2.0";
-    envelope["method"] = "call";
-    envelope["id"] = next_id_++;
-    envelope["params"] = std::move(params);
+    const auto outcome = e.sent() ? call_outcome::unclear : call_outcome::not_sent;
+    const auto decision = e.configuration() ? error_class::configuration : error_class::retry;
+    return {e.kind(), outcome, decision, operation, target_, fmt::format("{}: {}", e.operation(), e.reason())};
+}
+
+error jsonrpc::from_fault(const answer& a, const std::string& operation) const
+{
+    const auto decision = classify(protocol::jsonrpc, 200, a.name);
+    std::string reason = clean(a.message.empty() ? "no text" : a.message);
+    if (decision == error_class::new_key)
+        reason += options_.secret_is_key ? "; the API key is wrong or has expired (ODOO_API_KEY), or the user is archived"
+                                         : "; the password is wrong or was changed (ODOO_PASSWORD), or the user is archived";
+    if (decision == error_class::retry) reason += "; the database is missing or down (ODOO_DB), or was too busy";
+    const auto kind = decision == error_class::retry ? error_kind::unavailable : error_kind::rejected;
+    return {kind, call_outcome::rejected, decision, operation, target_, std::move(reason), clean(a.name)};
+}
+
+error jsonrpc::from_foreign(const answer& a, unsigned status, const std::string& operation, purpose why)
+{
+    // 502, 503, 504: Odoo restarts behind its proxy. It may come back as another version.
+    if (status >= 500) info_.reset();
+    const auto decision = classify(protocol::jsonrpc, status, "");
+    const auto code = std::to_string(status);
+    // Whoever answered, a write may have reached Odoo all the same.
+    if (why == purpose::write || decision == error_class::retry)
+        return {error_kind::protocol, call_outcome::unclear, error_class::retry, operation, target_, a.reason, code};
+    return {error_kind::rejected, call_outcome::rejected, decision, operation, target_, a.reason + "; check ODOO_URL", code};
+}
+
+// JSON from Odoo's address that makes no sense as an answer to this call.
+error jsonrpc::nonsense(const std::string& operation, const std::string& reason) const
+{
+    return {error_kind::protocol, call_outcome::unclear, error_class::retry, operation, target_, reason};
+}
+
+// A failure of version or login, as the call sees it that needed them: not a byte of that call was sent. Only a clear no
+// keeps its class, so that it waits for a person and never parks.
+error jsonrpc::opening(const error& e) const
+{
+    auto outcome = e.outcome();
+    auto decision = e.decision();
+    if (outcome == call_outcome::unclear || decision == error_class::retry) outcome = call_outcome::not_sent;
+    if (outcome == call_outcome::rejected && decision != error_class::new_key) decision = error_class::configuration;
+    return {e.kind(), outcome, decision, e.operation(), e.target(), e.reason(), e.peer_code()};
+}
+
+// One request. The answer is Odoo's own (a value or a fault); everything else throws.
+asio::awaitable<answer> jsonrpc::post(const std::string& operation, purpose why, json::object params, time_point limit)
+{
+    const auto id = ++next_id_;
+    json::object body;
+    body["jsonrpc"] = "2.0";
+    body["method"] = "call";
+    body["id"] = id;
+    body["params"] = std::move(params);
     http::request request;
     request.method = "POST";
     request.target = "/jsonrpc";
     request.content_type = "application/json";
-    request.body = json::serialize(envelope);
-    request.deadline = e == effect::write ? options_.write_timeout : options_.read_timeout;
+    request.body = json::serialize(body);
+    request.deadline = limit - steady_clock::now();
+    if (request.deadline <= core::duration::zero())
+        throw error(error_kind::timeout, call_outcome::not_sent, error_class::retry, operation, target_, "no time was left after the login");
+
+    http::response response;
+    std::optional<error> failed;
+    auto& client = why == purpose::open ? opening_ : calls_;
     try {
-        const auto answer = co_await (e == effect::write ? client_ : reader_).send(request);
-        co_return interpret(answer, e, operation);
-    } catch (const http::error& f) {
-        // A read has no effect: whether its bytes went out does not matter.
-        const auto outcome = f.sent() && e == effect::write ? call_outcome::unclear : call_outcome::not_sent;
-        throw error(f.kind(), outcome, f.configuration() ? error_class::configuration : error_class::retry, operation, f.target(), fmt::format("{}: {}", f.operation(), f.reason()));
+        response = co_await client.send(request);
+    } catch (const http::error& e) {
+        failed = from_http(e, operation);
+        if (!e.sent() && e.kind() == error_kind::unavailable) info_.reset();
     }
+    if (failed) throw *failed;
+    auto a = normalise(response.status, response.content_type, response.body);
+    if (a.what == answer::kind::foreign) throw from_foreign(a, response.status, operation, why);
+    if (a.what == answer::kind::value && !a.enveloped) throw nonsense(operation, "JSON, but no JSON-RPC answer (a proxy? a wrong address?)");
+    // The id is null when Odoo could not read the request's.
+    if (!a.id.is_null() && a.id != json::value(id)) throw nonsense(operation, "the answer belongs to another request");
+    co_return a;
 }
 
-asio::awaitable<void> jsonrpc::log_in()
+asio::awaitable<void> jsonrpc::detect(time_point limit)
 {
-    if (uid_) co_return;
-    const auto turn = co_await login_.lock();
-    if (uid_) co_return;
-    const auto now = std::chrono::steady_clock::now();
-    if (now < refused_until_)
-        throw error(core::error_kind::rejected, call_outcome::not_sent, error_class::configuration, "log in", client_.target(), "Odoo refused the login a moment ago; waiting before the next try", "login");
-    const auto version = co_await call("common", "version", json::array{}, effect::read, "common.version");
+    const std::string operation = "common.version";
+    json::object params;
+    params["service"] = "common";
+    params["method"] = "version";
+    params["args"] = json::array{};
+    const auto a = co_await post(operation, purpose::open, std::move(params), limit);
+    if (a.what == answer::kind::fault) throw from_fault(a, operation);
+    const auto* o = a.value.if_object();
+    const auto* version = o != nullptr ? o->if_contains("server_version") : nullptr;
+    if (version == nullptr || !version->is_string()) throw nonsense(operation, "no server_version in the answer: is this an Odoo?");
     server_info info;
+    info.version = clean(std::string(version->get_string()));
     info.protocol = "jsonrpc";
-    if (const auto* o = version.if_object()) {
-        if (const auto* v = o->if_contains("server_version"); v != nullptr && v->is_string()) info.version = std::string(v->get_string());
-    }
-    int major = 0;
-    // "18.0+e-20241005", "saas~18.2": the first number.
-    const auto digit = info.version.find_first_of("0123456789");
-    if (digit != std::string::npos) std::from_chars(info.version.data() + digit, info.version.data() + info.version.size(), major);
-    info.verified = major == 18 || major == 19;
-
-    const auto secret = options_.api_key.empty() ? options_.password.current() : options_.api_key.current();
-    json::array args;
-    args.push_back(json::value(options_.db));
-    args.push_back(json::value(options_.user));
-    args.push_back(json::value(secret));
-    args.push_back(json::object{});
-    const auto uid = co_await call("common", "authenticate", std::move(args), effect::read, "common.authenticate");
-    if (!uid.is_int64()) {
-        // Refused is `false`, not an error (odoo18.md, section 3).
-        refused_until_ = std::chrono::steady_clock::now() + options_.refused_login_pause;
-        throw error(core::error_kind::rejected, call_outcome::not_sent, error_class::configuration, "log in", client_.target(),
-                    fmt::format("Odoo refuses user '{}' on database '{}': check ODOO_USERNAME, ODOO_PASSWORD or ODOO_API_KEY (keys expire)", options_.user, options_.db), "login");
-    }
-    credential_ = secret;
-    info_ = info;
-    uid_ = uid.get_int64();
+    info.verified = is_verified(info.version);
+    if (info.version != seen_version_) detail_ = detail::full;
+    seen_version_ = info.version;
+    info_ = std::move(info);
 }
 
-asio::awaitable<json::value> jsonrpc::execute(std::string model, std::string method, json::array positional, json::object keywords, effect e)
+asio::awaitable<void> jsonrpc::login(time_point limit)
 {
-    const auto operation = model + "." + method;
-    // A refused login is met again after one repetition with a fresh login (L-44).
-    for (int attempt = 1;; ++attempt) {
-        co_await log_in();
-        if (e == effect::write && !info_->verified && !options_.write_to_unverified)
-            throw error(core::error_kind::rejected, call_outcome::not_sent, error_class::configuration, operation, client_.target(),
-                        fmt::format("Odoo version {} was not verified; nothing is written (ODOO_UNVERIFIED_VERSION)", info_->version), "version");
+    const std::string operation = "common.authenticate";
+    const auto secret = options_.secret.current();
+    if (refused_ && refused_->secret == secret && steady_clock::now() < refused_->until) throw refused_->what;
+    refused_.reset();
+
+    json::object params;
+    params["service"] = "common";
+    params["method"] = "authenticate";
+    json::array args;
+    args.emplace_back(options_.db);
+    args.emplace_back(options_.user);
+    args.emplace_back(secret);
+    args.emplace_back(json::object{});
+    params["args"] = std::move(args);
+    const auto a = co_await post(operation, purpose::open, std::move(params), limit);
+
+    std::optional<error> refused;
+    if (a.what == answer::kind::fault) {
+        const auto e = from_fault(a, operation);
+        if (e.decision() == error_class::retry) throw e;
+        refused = e;
+    } else if (a.value.is_bool() && !a.value.get_bool()) {
+        refused = error(error_kind::rejected, call_outcome::rejected, options_.secret_is_key ? error_class::new_key : error_class::configuration,
+                        operation, target_,
+                        fmt::format("the login of '{}' in database '{}' was refused; check ODOO_USERNAME and {}", options_.user, options_.db,
+                                    options_.secret_is_key ? "ODOO_API_KEY (keys expire)" : "ODOO_PASSWORD"));
+    } else if (!a.value.is_int64() || a.value.get_int64() <= 0 || a.value.get_int64() > std::numeric_limits<int>::max()) {
+        throw nonsense(operation, fmt::format("the answer is {}, expected a user id or false", kind_of(a.value)));
+    }
+    if (refused) {
+        refused_ = refusal{*refused, secret, steady_clock::now() + options_.refused_pause};
+        throw *refused;
+    }
+    session s;
+    s.uid = static_cast<int>(a.value.get_int64());
+    s.secret = secret;
+    s.generation = ++generation_;
+    session_ = std::move(s);
+    core::log::info({}, "Odoo {}: version {}, logged in to database {} as {} (uid {})", calls_.target(), info_ ? info_->version : "?", options_.db,
+                    options_.user, session_->uid);
+}
+
+asio::awaitable<jsonrpc::session> jsonrpc::ready(time_point limit)
+{
+    if (info_ && session_) co_return *session_;
+    std::optional<error> failed;
+    try {
+        // One logs in, the others wait for it.
+        const auto guard = co_await core::with_deadline(limit - steady_clock::now(), login_lock_.lock());
+        if (!info_) co_await detect(limit);
+        if (!session_) co_await login(limit);
+    } catch (const core::timed_out&) {
+        failed = error(error_kind::timeout, call_outcome::not_sent, error_class::retry, "log in", target_, "the login of another call takes too long");
+    } catch (const error& e) {
+        failed = opening(e);
+    }
+    if (failed) throw *failed;
+    co_return *session_;
+}
+
+// Retried once after an AccessDenied: that is said before any method runs, so nothing happened (L-44).
+asio::awaitable<json::value> jsonrpc::execute(call c)
+{
+    const auto limit = steady_clock::now() + (c.why == purpose::write ? options_.write_timeout : options_.read_timeout);
+    for (bool again = false;; again = true) {
+        const auto s = co_await ready(limit);
         json::array args;
-        args.push_back(json::value(options_.db));
-        args.push_back(*uid_);
-        args.push_back(json::value(credential_));
-        args.push_back(json::value(model));
-        args.push_back(json::value(method));
-        args.push_back(positional);
-        args.push_back(keywords);
-        std::exception_ptr denied;
-        try {
-            co_return co_await call("object", "execute_kw", std::move(args), e, operation);
-        } catch (const error& f) {
-            if (f.decision() != error_class::new_key || f.outcome() != call_outcome::rejected) throw;
-            uid_.reset();
-            denied = std::current_exception();
+        args.emplace_back(options_.db);
+        args.emplace_back(s.uid);
+        args.emplace_back(s.secret);
+        args.emplace_back(production);
+        args.emplace_back(c.method);
+        args.emplace_back(c.positional);
+        args.emplace_back(c.keyword);
+        json::object params;
+        params["service"] = "object";
+        params["method"] = "execute_kw";
+        params["args"] = std::move(args);
+        auto a = co_await post(c.operation(), c.why, std::move(params), limit);
+        if (a.what == answer::kind::value) co_return std::move(a.value);
+        const auto e = from_fault(a, c.operation());
+        if (e.decision() != error_class::new_key) throw e;
+        if (session_ && session_->generation == s.generation) {
+            session_.reset();
+            info_.reset();
         }
-        if (attempt == 2) std::rethrow_exception(denied);
+        if (again) throw e;
+    }
+}
+
+// A call with a specification. When Odoo answers that a field is wrong (builtins.ValueError, h15b), fewer are asked for,
+// step by step. Only a success with fewer proves that the specification was to blame, and not the domain (h14).
+asio::awaitable<json::value> jsonrpc::execute_detailed(call c)
+{
+    std::optional<error> first;
+    for (auto asked = detail_;; asked = static_cast<detail>(static_cast<int>(asked) + 1)) {
+        c.keyword["specification"] = order_specification(asked);
+        std::optional<error> failed;
+        json::value out;
+        try {
+            out = co_await execute(c);
+        } catch (const error& e) {
+            failed = e;
+        }
+        if (!failed) {
+            if (first) {
+                detail_ = asked;
+                core::log::warning({}, "{}. Asking for fewer fields of orders from now on: stock locations, scrap marks or roundings may be missing", first->what());
+            }
+            co_return out;
+        }
+        if (!first) first = failed;
+        if (failed->peer_code() != "builtins.ValueError") throw *failed;
+        if (asked == last_detail) throw *first;
     }
 }
 
 asio::awaitable<server_info> jsonrpc::connect()
 {
-    co_await log_in();
+    co_await ready(steady_clock::now() + options_.read_timeout);
+    // A concurrent call may just have lost the server again.
+    if (!info_) throw error(error_kind::unavailable, call_outcome::not_sent, error_class::retry, "connect", target_, "the connection was lost again");
     co_return *info_;
 }
 
 asio::awaitable<void> jsonrpc::probe()
 {
-    json::array none;
-    none.push_back(json::array{});
-    json::object keywords;
+    call c("search_read", purpose::open);
+    json::array domain;
+    domain.emplace_back(condition("state", "=", "confirmed"));
+    c.positional.emplace_back(std::move(domain));
     json::array fields;
-    fields.push_back("state");
-    keywords["fields"] = std::move(fields);
-    keywords["limit"] = 1;
-    co_await execute("mrp.production", "search_read", std::move(none), std::move(keywords), effect::read);
+    fields.emplace_back("id");
+    c.keyword["fields"] = std::move(fields);
+    c.keyword["limit"] = 1;
+    const auto operation = c.operation();
+    const auto answer = co_await execute(std::move(c));
+    if (!answer.is_array()) throw nonsense(operation, fmt::format("the answer is {}, expected a list", kind_of(answer)));
 }
 
 asio::awaitable<fetch_answer> jsonrpc::fetch_confirmed(const fetch_request& what)
 {
+    call c("web_search_read", purpose::read);
     json::array domain;
-    domain.push_back(json::parse(R"(["state","=","confirmed"])"));
+    domain.emplace_back(condition("state", "=", "confirmed"));
+    if (what.date_start_until) domain.emplace_back(condition("date_start", "<=", json::string(core::to_odoo(*what.date_start_until))));
+    if (!what.exclude_ids.empty()) domain.emplace_back(condition("id", "not in", id_list(what.exclude_ids)));
+    // Last, so that a term of it that takes too many operands fails in Odoo and swallows none of ours.
     for (const auto& term : what.domain) domain.push_back(term);
-    if (what.date_start_until) {
-        json::array term;
-        term.push_back("date_start");
-        term.push_back("<=");
-        term.push_back(json::value(core::to_odoo(*what.date_start_until)));
-        domain.push_back(std::move(term));
-    }
-    if (!what.exclude_ids.empty()) {
-        json::array ids;
-        for (const auto id : what.exclude_ids) ids.push_back(id);
-        json::array term;
-        term.push_back("id");
-        term.push_back("not in");
-        term.push_back(std::move(ids));
-        domain.push_back(std::move(term));
-    }
-    json::array positional;
-    positional.push_back(std::move(domain));
-    json::object keywords;
-    keywords["specification"] = order_specification();
-    keywords["order"] = "priority desc, date_start asc, id asc";
-    keywords["limit"] = what.limit;
-    keywords["offset"] = 0;
-    const auto result = co_await execute("mrp.production", "web_search_read", std::move(positional), std::move(keywords), effect::read);
+    c.positional.emplace_back(std::move(domain));
+    c.keyword["order"] = order_of_orders;
+    c.keyword["limit"] = what.limit;
+    c.keyword["offset"] = 0;
+    const auto operation = c.operation();
+    const auto value = co_await execute_detailed(std::move(c));
+    const auto* records = records_of(value);
+    if (records == nullptr) throw nonsense(operation, fmt::format("the answer is {}, expected {{length, records}}", kind_of(value)));
     fetch_answer out;
-    const auto* object = result.if_object();
-    const auto* records = object != nullptr ? object->if_contains("records") : nullptr;
-    if (records == nullptr || !records->is_array())
-        throw error(core::error_kind::protocol, call_outcome::not_sent, error_class::retry, "mrp.production.web_search_read", client_.target(), "the answer holds no records");
-    for (const auto& r : records->get_array()) out.orders.push_back(parse_order(r, options_.db));
-    if (const auto* n = object->if_contains("length"); n != nullptr && n->is_int64()) out.matches = n->get_int64();
+    const auto* length = value.get_object().if_contains("length");
+    out.matches = length != nullptr && length->is_int64() ? length->get_int64() : static_cast<std::int64_t>(records->size());
+    for (const auto& record : *records) out.orders.push_back(parse_order(record, options_.db));
     co_return out;
 }
 
 asio::awaitable<std::optional<domain::order>> jsonrpc::read_order(std::int64_t odoo_id)
 {
-    json::object keywords;
-    keywords["specification"] = order_specification();
-    const auto result = co_await execute("mrp.production", "web_read", ids_argument(odoo_id), std::move(keywords), effect::read);
-    const auto* records = result.if_array();
-    if (records == nullptr)
-        throw error(core::error_kind::protocol, call_outcome::not_sent, error_class::retry, "mrp.production.web_read", client_.target(), "the answer is no list of records");
+    call c("web_read", purpose::read);
+    c.positional.emplace_back(one_id(odoo_id));
+    const auto operation = c.operation();
+    const auto value = co_await execute_detailed(std::move(c));
+    const auto* records = value.if_array();
+    if (records == nullptr || records->size() > 1)
+        throw nonsense(operation, fmt::format("the answer is {}, expected a list of one order or none", kind_of(value)));
+    // A deleted order is an empty list, not an error (h02c).
     if (records->empty()) co_return std::nullopt;
     auto parsed = parse_order(records->front(), options_.db);
     if (const auto* bad = std::get_if<domain::malformed_order>(&parsed))
-        throw error(core::error_kind::rejected, call_outcome::rejected, error_class::our_bug, "mrp.production.web_read", client_.target(), fmt::format("order id {}: {}", odoo_id, bad->reason));
-    co_return std::move(std::get<domain::order>(parsed));
+        throw error(error_kind::protocol, call_outcome::rejected, error_class::our_bug, operation, target_, fmt::format("order {}: {}", odoo_id, bad->reason));
+    auto& order = std::get<domain::order>(parsed);
+    if (order.id.odoo_id != odoo_id) throw nonsense(operation, fmt::format("asked for order {}, got {}", odoo_id, order.id.odoo_id));
+    co_return std::move(order);
 }
 
 asio::awaitable<std::vector<domain::order>> jsonrpc::read_orders(const std::vector<std::int64_t>& ids)
 {
-    json::array list;
-    for (const auto id : ids) list.push_back(id);
-    json::array term;
-    term.push_back("id");
-    term.push_back("in");
-    term.push_back(std::move(list));
-    json::array domain;
-    domain.push_back(std::move(term));
-    json::array positional;
-    positional.push_back(std::move(domain));
-    json::object keywords;
-    keywords["specification"] = order_specification();
-    const auto result = co_await execute("mrp.production", "web_search_read", std::move(positional), std::move(keywords), effect::read);
     std::vector<domain::order> out;
-    const auto* object = result.if_object();
-    const auto* records = object != nullptr ? object->if_contains("records") : nullptr;
-    if (records == nullptr || !records->is_array())
-        throw error(core::error_kind::protocol, call_outcome::not_sent, error_class::retry, "mrp.production.web_search_read", client_.target(), "the answer holds no records");
-    for (const auto& r : records->get_array()) {
-        auto parsed = parse_order(r, options_.db);
-        if (auto* o = std::get_if<domain::order>(&parsed)) out.push_back(std::move(*o));
+    if (ids.empty()) co_return out;
+    call c("web_search_read", purpose::read);
+    json::array domain;
+    domain.emplace_back(condition("id", "in", id_list(ids)));
+    c.positional.emplace_back(std::move(domain));
+    c.keyword["order"] = "id asc";
+    c.keyword["limit"] = ids.size();
+    const auto operation = c.operation();
+    const auto value = co_await execute_detailed(std::move(c));
+    const auto* records = records_of(value);
+    if (records == nullptr) throw nonsense(operation, fmt::format("the answer is {}, expected {{length, records}}", kind_of(value)));
+    for (const auto& record : *records) {
+        auto parsed = parse_order(record, options_.db);
+        if (auto* order = std::get_if<domain::order>(&parsed)) {
+            out.push_back(std::move(*order));
+            continue;
+        }
+        // Leaving it out would say that it was deleted.
+        const auto& bad = std::get<domain::malformed_order>(parsed);
+        if (bad.odoo_id == 0) throw nonsense(operation, "a record without a usable id: " + bad.reason);
+        core::log::warning({}, "Odoo order {} (id {}) cannot be read: {}", bad.name, bad.odoo_id, bad.reason);
+        domain::order unknown;
+        unknown.id.odoo_db = options_.db;
+        unknown.id.odoo_id = bad.odoo_id;
+        if (bad.create_date) unknown.id.create_date = *bad.create_date;
+        unknown.name = bad.name;
+        out.push_back(std::move(unknown));
     }
     co_return out;
+}
+
+asio::awaitable<void> jsonrpc::write_moves(std::int64_t odoo_id, json::object values)
+{
+    call c("write", purpose::write);
+    c.positional.emplace_back(one_id(odoo_id));
+    c.positional.emplace_back(std::move(values));
+    const auto operation = c.operation();
+    const auto value = co_await execute(std::move(c));
+    if (value.is_null() || (value.is_bool() && value.get_bool())) co_return;
+    throw nonsense(operation, fmt::format("the answer is {}, expected true", kind_of(value)));
 }
 
 asio::awaitable<void> jsonrpc::write_consumption(std::int64_t odoo_id, const std::vector<domain::move_value>& moves)
 {
     json::object values;
     values["move_raw_ids"] = move_commands(moves);
-    auto args = ids_argument(odoo_id);
-    args.push_back(std::move(values));
-    co_await execute("mrp.production", "write", std::move(args), json::object{}, effect::write);
+    co_await write_moves(odoo_id, std::move(values));
 }
 
 asio::awaitable<void> jsonrpc::write_final(std::int64_t odoo_id, const domain::finish_values& v)
 {
     json::object values;
-    values["qty_producing"] = exact(v.produced);
+    values["qty_producing"] = v.produced.to_double();
     values["move_raw_ids"] = move_commands(v.moves);
-    auto args = ids_argument(odoo_id);
-    args.push_back(std::move(values));
-    co_await execute("mrp.production", "write", std::move(args), json::object{}, effect::write);
+    co_await write_moves(odoo_id, std::move(values));
 }
 
 asio::awaitable<std::string> jsonrpc::mark_done(std::int64_t odoo_id)
 {
+    call c("button_mark_done", purpose::write);
+    c.positional.emplace_back(one_id(odoo_id));
     json::object context;
-    context["skip_consumption"] = true;
-    context["skip_backorder"] = true;
-    context["skip_redirection"] = true;
-    json::object keywords;
-    keywords["context"] = std::move(context);
-    const auto result = co_await execute("mrp.production", "button_mark_done", ids_argument(odoo_id), std::move(keywords), effect::write);
-    if (const auto* o = result.if_object()) {
-        const auto* model = o->if_contains("res_model");
-        if (model != nullptr && model->is_string()) co_return "wizard " + std::string(model->get_string());
-        const auto* tag = o->if_contains("tag");
-        co_return "action " + (tag != nullptr && tag->is_string() ? std::string(tag->get_string()) : std::string("without a name"));
-    }
-    co_return shortened(json::serialize(result));
+    for (const auto* key : {"skip_consumption", "skip_backorder", "skip_redirection"}) context[key] = true;
+    c.keyword["context"] = std::move(context);
+    const auto value = co_await execute(std::move(c));
+    co_return clean(describe_action(value));
 }
 
 asio::awaitable<void> jsonrpc::cancel(std::int64_t odoo_id)
 {
-    co_await execute("mrp.production", "action_cancel", ids_argument(odoo_id), json::object{}, effect::write);
+    call c("action_cancel", purpose::write);
+    c.positional.emplace_back(one_id(odoo_id));
+    co_await execute(std::move(c));
 }
 
 }  // namespace batchbridge::odoo

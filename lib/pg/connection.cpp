@@ -1,9 +1,11 @@
 #include "pg/connection.hpp"
 
-#include "core/config.hpp"
 #include "core/deadline.hpp"
+#include "pg/resolve.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
@@ -11,8 +13,10 @@
 #include <date/date.h>
 
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include <charconv>
+#include <map>
 #include <sstream>
 
 namespace batchbridge::pg {
@@ -29,6 +33,108 @@ std::string trimmed(const char* text)
     for (auto& c : out)
         if (c == '\n') c = ' ';
     return out;
+}
+
+constexpr auto pooler_text = "there is a connection pooler between us and PostgreSQL, which breaks advisory locks and session settings; give the address of PostgreSQL itself";
+
+struct parsed_uri {
+    std::map<std::string, std::string> options;   // what the URI says, by libpq's keyword
+    std::string fault;                            // why libpq cannot read it, without anything quoted from it
+};
+
+parsed_uri parse(const std::string& uri)
+{
+    parsed_uri out;
+    char* message = nullptr;
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> list(PQconninfoParse(uri.c_str(), &message), &PQconninfoFree);
+    if (list) {
+        for (auto* o = list.get(); o->keyword != nullptr; ++o)
+            if (o->val != nullptr) out.options[o->keyword] = o->val;
+        return out;
+    }
+    // libpq quotes the whole URI in some of these, password included.
+    bool quoted = false;
+    for (const char c : trimmed(message)) {
+        if (c == '"') quoted = !quoted;
+        if (!quoted || c == '"') out.fault += c;
+    }
+    if (message != nullptr) PQfreemem(message);
+    if (out.fault.empty()) out.fault = "it cannot be read";
+    return out;
+}
+
+std::vector<std::string> split(const std::string& list)
+{
+    std::vector<std::string> out(1);
+    for (const char c : list) {
+        if (c == ',') out.emplace_back();
+        else out.back() += c;
+    }
+    return out;
+}
+
+std::string quoted(const std::string& value)
+{
+    std::string out = "'";
+    for (const char c : value) {
+        if (c == '\'' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out + "'";
+}
+
+// The connection string with every host looked up: libpq itself would block the whole loop in getaddrinfo. A name with
+// several addresses becomes several hosts; the name stays in `host`, where TLS checks it.
+asio::awaitable<std::string> with_addresses(const std::string& uri)
+{
+    auto options = parse(uri).options;
+    if (!options["host"].empty() && options["hostaddr"].empty()) {
+        const auto hosts = split(options["host"]);
+        auto ports = split(options["port"]);
+        if (ports.size() == 1) ports.resize(hosts.size(), ports.front());
+        if (ports.size() != hosts.size()) throw error(core::error_kind::rejected, "connect", "postgres", fmt::format("the URI names {} hosts and {} ports", hosts.size(), ports.size()));
+        std::vector<std::string> names, addresses, numbers;
+        std::string fault;
+        for (std::size_t i = 0; i < hosts.size(); ++i) {
+            std::vector<std::string> found;
+            if (hosts[i].empty() || hosts[i].front() == '/' || hosts[i].front() == '@') found.emplace_back();
+            else {
+                try {
+                    found = co_await addresses_of(hosts[i]);
+                } catch (const boost::system::system_error&) {
+                    throw;   // cancelled
+                } catch (const std::runtime_error& e) {
+                    fault = e.what();
+                }
+            }
+            for (auto& a : found) {
+                names.push_back(hosts[i]);
+                addresses.push_back(std::move(a));
+                numbers.push_back(ports[i]);
+            }
+        }
+        if (names.empty()) throw error(core::error_kind::unavailable, "resolve " + options["host"], "postgres", fault);
+        options["host"] = fmt::format("{}", fmt::join(names, ","));
+        options["hostaddr"] = fmt::format("{}", fmt::join(addresses, ","));
+        options["port"] = fmt::format("{}", fmt::join(numbers, ","));
+    }
+    std::string out;
+    for (const auto& [keyword, value] : options)
+        if (!value.empty()) out += keyword + "=" + quoted(value) + " ";
+    co_return out;
+}
+
+std::string target_of(const std::string& uri)
+{
+    const auto options = parse(uri).options;
+    const auto get = [&](const char* name, const char* otherwise) {
+        const auto found = options.find(name);
+        return found == options.end() || found->second.empty() ? std::string(otherwise) : found->second;
+    };
+    const auto hosts = split(get("host", "localhost")), ports = split(get("port", "5432"));
+    std::string out;
+    for (std::size_t i = 0; i < hosts.size(); ++i) out += (out.empty() ? "" : ",") + hosts[i] + ":" + (i < ports.size() ? ports[i] : ports.front());
+    return "postgres " + out + "/" + get("dbname", "");
 }
 
 std::string first_words(const std::string& sql)
@@ -108,9 +214,19 @@ core::utc_time field::as_time() const
     return t;
 }
 
+bool field::as_bool() const
+{
+    const auto v = view();
+    if (v != "t" && v != "f") throw error(core::error_kind::internal, "read column", std::string(name_), "is no boolean: " + std::string(v));
+    return v == "t";
+}
+
 boost::json::value field::as_json() const
 {
-    return boost::json::parse(view());
+    boost::json::error_code ec;
+    auto out = boost::json::parse(view(), ec);
+    if (ec) throw error(core::error_kind::internal, "read column", std::string(name_), "is no JSON: " + ec.message());
+    return out;
 }
 
 std::size_t result::rows() const noexcept
@@ -161,8 +277,10 @@ struct connection::impl {
 
     [[noreturn]] void lost(const std::string& operation)
     {
-        const auto why = trimmed(PQerrorMessage(conn));
+        auto why = trimmed(PQerrorMessage(conn));
         close();
+        // PgBouncer refuses `options` and what it may set in them by this text.
+        if (why.find("unsupported startup parameter") != std::string::npos) throw error(core::error_kind::rejected, operation, target, std::string(pooler_text) + ": " + why);
         throw error(core::error_kind::unavailable, operation, target, why.empty() ? "connection lost" : why);
     }
 
@@ -180,10 +298,24 @@ struct connection::impl {
         if (ec) throw boost::system::system_error(asio::error::operation_aborted);
     }
 
-    asio::awaitable<void> open(const char* const* keys, const char* const* values)
+    asio::awaitable<void> wait_read_or_write()
     {
+        auto [order, read_error, write_error] =
+            co_await asio::experimental::make_parallel_group(socket.async_wait(descriptor::wait_read, asio::deferred), socket.async_wait(descriptor::wait_write, asio::deferred))
+                .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+        if (order[0] == 0 ? read_error : write_error) throw boost::system::system_error(asio::error::operation_aborted);
+    }
+
+    asio::awaitable<void> open(const std::string& uri)
+    {
+        const auto text = co_await with_addresses(uri);
+        const char* keys[] = {"dbname", "application_name", "options", "keepalives_idle", "keepalives_interval", "keepalives_count", "client_encoding", nullptr};
+        const char* values[] = {text.c_str(), "batchbridge",
+                                "-c statement_timeout=5s -c lock_timeout=3s -c TimeZone=UTC -c DateStyle=ISO -c idle_in_transaction_session_timeout=10s", "5", "2", "3", "UTF8", nullptr};
         conn = PQconnectStartParams(keys, values, 1);
         if (conn == nullptr || PQstatus(conn) == CONNECTION_BAD) lost("connect");
+        // "already exists, skipping": nobody reads it, and stderr is not our log.
+        PQsetNoticeProcessor(conn, [](void*, const char*) {}, nullptr);
         auto wanted = PGRES_POLLING_WRITING;
         while (wanted != PGRES_POLLING_OK) {
             assign();
@@ -193,6 +325,12 @@ struct connection::impl {
         }
         assign();
         PQsetnonblocking(conn, 1);
+        // PostgreSQL tells its clients the process number of their session; a pooler tells its own clients an invented one.
+        statement mine("select pg_backend_pid() = $1::int and current_setting('statement_timeout') = '5s'");
+        mine.bind(PQbackendPID(conn));
+        const auto answer = co_await run_one(mine);
+        if (answer.empty() || std::string_view(PQgetvalue(static_cast<PGresult*>(answer.front().get()), 0, 0)) != "t")
+            throw error(core::error_kind::rejected, "connect", target, pooler_text);
     }
 
     asio::awaitable<void> flush(const std::string& operation)
@@ -201,8 +339,8 @@ struct connection::impl {
             const int rc = PQflush(conn);
             if (rc == 0) co_return;
             if (rc < 0) lost(operation);
-            co_await wait(descriptor::wait_write);
-            // The server may be blocked writing to us.
+            // The server may be blocked writing to us, and then reads nothing either.
+            co_await wait_read_or_write();
             if (PQconsumeInput(conn) == 0) lost(operation);
         }
     }
@@ -283,21 +421,28 @@ struct connection::impl {
             if (PQstatus(conn) == CONNECTION_BAD) lost(first_words(s.sql()));
             out.push_back(std::move(kept));
         }
-        auto sync = co_await next("pipeline");
-        // The commit happens at the sync: a deferred constraint would fail here.
-        if (!sync) lost("pipeline");
-        if (!fault) fault = fault_of(static_cast<PGresult*>(sync.get()), "commit");
+        // The commit happens at the sync: a deferred constraint fails here, as a result of no statement.
+        bool synced = false;
+        for (int ends = 0; !synced;) {
+            const auto r = co_await next("commit");
+            if (PQstatus(conn) == CONNECTION_BAD || ends > 2) lost("commit");
+            if (!r) {
+                ++ends;
+                continue;
+            }
+            auto* p = static_cast<PGresult*>(r.get());
+            synced = PQresultStatus(p) == PGRES_PIPELINE_SYNC;
+            if (!fault) fault = fault_of(p, "commit");
+        }
         if (PQexitPipelineMode(conn) == 0) lost("pipeline");
         if (fault) throw error(*fault);
         co_return out;
     }
 };
 
-connection::connection(asio::any_io_executor executor, std::string uri) : executor_(std::move(executor)), uri_(std::move(uri)), impl_(std::make_unique<impl>(executor_))
+connection::connection(asio::any_io_executor executor, std::string uri)
+    : executor_(std::move(executor)), uri_(std::move(uri)), target_(target_of(uri_)), impl_(std::make_unique<impl>(executor_))
 {
-    const auto shown = core::without_credentials(uri_);
-    const auto start = shown.find("://");
-    target_ = "postgres " + (start == std::string::npos ? shown : shown.substr(start + 3));
     impl_->target = target_;
 }
 
@@ -306,6 +451,20 @@ connection::~connection() = default;
 bool connection::is_open() const noexcept
 {
     return impl_->conn != nullptr && PQstatus(impl_->conn) == CONNECTION_OK;
+}
+
+bool connection::is_alive() noexcept
+{
+    if (!is_open()) return false;
+    // Between questions a healthy server says nothing. The end of a session is its last words and then the end of the
+    // stream: read until one of the two shows.
+    for (int i = 0; i < 4; ++i) {
+        pollfd p{PQsocket(impl_->conn), POLLIN, 0};
+        if (::poll(&p, 1, 0) <= 0) return true;
+        if (PQconsumeInput(impl_->conn) == 0 || PQstatus(impl_->conn) != CONNECTION_OK) break;
+    }
+    impl_->close();
+    return false;
 }
 
 void connection::close() noexcept
@@ -345,25 +504,23 @@ asio::awaitable<T> guarded(connection& c, core::duration limit, asio::awaitable<
 asio::awaitable<void> connection::connect(core::duration limit)
 {
     impl_->close();
-    const char* keys[] = {"dbname", "application_name", "options", "keepalives_idle", "keepalives_interval", "keepalives_count", "client_encoding", nullptr};
-    const char* values[] = {uri_.c_str(), "batchbridge", "-c statement_timeout=5s -c lock_timeout=3s -c TimeZone=UTC -c DateStyle=ISO -c idle_in_transaction_session_timeout=10s",
-                            "5", "2", "3", "UTF8", nullptr};
-    co_await guarded<void>(*this, limit, impl_->open(keys, values), "connect");
+    if (const auto p = parse(uri_); !p.fault.empty()) throw error(core::error_kind::rejected, "connect", "postgres", "the connection URI is malformed: " + p.fault);
+    co_await guarded<void>(*this, limit, impl_->open(uri_), "connect");
 }
 
-asio::awaitable<result> connection::query(const statement& s)
+asio::awaitable<result> connection::query(const statement& s, core::duration limit)
 {
     if (!is_open()) throw error(core::error_kind::unavailable, first_words(s.sql()), target_, "not connected");
-    auto results = co_await guarded<std::vector<std::shared_ptr<void>>>(*this, operation_limit, impl_->run_one(s), first_words(s.sql()));
+    auto results = co_await guarded<std::vector<std::shared_ptr<void>>>(*this, limit, impl_->run_one(s), first_words(s.sql()));
     result out;
     if (!results.empty()) out.handle_ = std::move(results.back());
     co_return out;
 }
 
-asio::awaitable<result> connection::query(std::string sql)
+asio::awaitable<result> connection::query(std::string sql, core::duration limit)
 {
     const statement s(std::move(sql));
-    co_return co_await query(s);
+    co_return co_await query(s, limit);
 }
 
 asio::awaitable<std::vector<result>> connection::pipeline(const std::vector<statement>& statements)
@@ -379,11 +536,11 @@ asio::awaitable<std::vector<result>> connection::pipeline(const std::vector<stat
     co_return out;
 }
 
-asio::awaitable<void> connection::script(std::string sql)
+asio::awaitable<void> connection::script(std::string sql, core::duration limit)
 {
     if (!is_open()) throw error(core::error_kind::unavailable, first_words(sql), target_, "not connected");
     const auto operation = first_words(sql);
-    co_await guarded<void>(*this, operation_limit, impl_->run_script(std::move(sql)), operation);
+    co_await guarded<void>(*this, limit, impl_->run_script(std::move(sql)), operation);
 }
 
 }  // namespace batchbridge::pg

@@ -20,6 +20,9 @@
 namespace batchbridge::pg {
 
 // A statement with text parameters. Built by the caller as a named variable (never inside a co_await expression).
+//     pg::statement s("update mo_batch set state = $2 where id = $1");
+//     s.bind(id).bind("lost");
+//     const auto r = co_await connection.query(s);
 class statement {
 public:
     explicit statement(std::string sql) : sql_(std::move(sql)) {}
@@ -62,7 +65,7 @@ public:
     std::string text() const { return std::string(view()); }
     std::int64_t as_int64() const;
     int as_int() const { return static_cast<int>(as_int64()); }
-    bool as_bool() const { return view() == "t"; }
+    bool as_bool() const;
     core::decimal as_decimal() const;
     // timestamptz as PostgreSQL prints it with TimeZone UTC and DateStyle ISO (set at connect).
     core::utc_time as_time() const;
@@ -94,22 +97,30 @@ public:
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
 
-    // At most `limit`. Sets statement_timeout, lock_timeout, UTC, ISO dates, application_name and keepalives.
+    // At most `limit`, name look-up included. Sets statement_timeout 5 s, lock_timeout 3 s, UTC, ISO dates,
+    // application_name and keepalives. A URI that names several hosts is tried in order (target_session_attrs holds).
+    // Refuses a connection pooler between us and PostgreSQL (kind rejected): one that hands the server's sessions to
+    // many clients breaks advisory locks and session settings. It shows by the process number of the session, which a
+    // pooler makes up for its clients, or by refusing our start-up settings.
     boost::asio::awaitable<void> connect(core::duration limit);
     bool is_open() const noexcept;
+    // As is_open(), and PostgreSQL has not ended the session while nobody was asking; no round trip. Closes it if it has.
+    bool is_alive() noexcept;
     void close() noexcept;
 
     // One statement, one round trip. After a deadline or a broken link the connection is closed; after an error that
-    // PostgreSQL reported it stays usable.
-    boost::asio::awaitable<result> query(const statement& s);
-    boost::asio::awaitable<result> query(std::string sql);
+    // PostgreSQL reported it stays usable. Cancellation closes it as well and throws operation_aborted.
+    boost::asio::awaitable<result> query(const statement& s, core::duration limit = operation_limit);
+    boost::asio::awaitable<result> query(std::string sql, core::duration limit = operation_limit);
     // Several statements as one implicit transaction in one round trip (pipeline mode): all or nothing. The first error
     // is thrown, and names its statement. A link that breaks in it leaves the outcome unknown (kind unavailable/timeout).
     boost::asio::awaitable<std::vector<result>> pipeline(const std::vector<statement>& statements);
     // A script of several statements without parameters, in one implicit transaction.
-    boost::asio::awaitable<void> script(std::string sql);
+    boost::asio::awaitable<void> script(std::string sql, core::duration limit = operation_limit);
 
+    // "postgres host:port/database", several hosts with commas; never a user or a password.
     const std::string& target() const noexcept { return target_; }
+    // Above statement_timeout, so that a slow statement is ended, and named, by PostgreSQL itself.
     static constexpr core::duration operation_limit = std::chrono::seconds(8);
 
 private:

@@ -19,6 +19,8 @@ namespace {
 constexpr auto lock_statement = "select pg_advisory_lock(1651663211, 1)";
 constexpr auto unlock_statement = "select pg_advisory_unlock(1651663211, 1)";
 
+constexpr auto patience = std::chrono::minutes(10);
+
 struct file {
     int number;
     std::string name, sql, checksum;
@@ -37,7 +39,10 @@ std::string sha256(const std::string& text)
 std::vector<file> read_files(const fs::path& directory)
 {
     std::vector<file> out;
-    for (const auto& entry : fs::directory_iterator(directory)) {
+    std::error_code ec;
+    fs::directory_iterator entries(directory, ec);
+    if (ec) throw migration_error(core::error_kind::rejected, "read migrations", directory.string(), ec.message() + "; is the data directory installed?");
+    for (const auto& entry : entries) {
         const auto name = entry.path().filename().string();
         if (entry.path().extension() != ".sql") continue;
         const bool good = name.size() > 5 && std::all_of(name.begin(), name.begin() + 4, [](char c) { return c >= '0' && c <= '9'; }) && name[4] == '_';
@@ -81,7 +86,7 @@ asio::awaitable<migration_result> apply(connection& c, const std::vector<file>& 
         auto text = fmt::format("begin;\n{}\n;insert into schema_migration (number, name, checksum) values ({}, '{}', '{}');\ncommit;", f.sql, f.number, f.name, f.checksum);
         std::exception_ptr failure;
         try {
-            co_await c.script(std::move(text));
+            co_await c.script(std::move(text), patience);
         } catch (...) {
             failure = std::current_exception();
         }
@@ -101,13 +106,13 @@ asio::awaitable<migration_result> migrate(pool& p, fs::path directory)
 {
     const auto files = read_files(directory);
     auto c = co_await p.acquire();
-    // Another process may be migrating: wait for it longer than for anything else.
-    co_await c->query("set lock_timeout = '7s'; ");
-    co_await c->query("set statement_timeout = '7s'");
+    // Another process may be migrating, and a migration may take its time.
+    co_await c->query("set lock_timeout = 0");
+    co_await c->query("set statement_timeout = 0");
     std::exception_ptr failure;
     migration_result out;
     try {
-        co_await c->query(lock_statement);
+        co_await c->query(lock_statement, patience);
         out = co_await apply(*c, files);
         co_await c->query(unlock_statement);
     } catch (...) {
