@@ -87,7 +87,7 @@ TEST_CASE("a task runs once at start and a trigger gets the run's real outcome (
     CHECK(answer->run->asked_for);
 }
 
-TEST_CASE("a trigger during a run is answered with already running; wakes merge into one run (L-12)")
+TEST_CASE("a trigger during a run is answered with already running and wakes merge into one run (L-12)")
 {
     fixture f;
     auto p = f.make(1h, true, [&f]() { return f.gated_body(); });
