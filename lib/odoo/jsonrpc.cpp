@@ -110,6 +110,7 @@ jsonrpc_options jsonrpc_options::from(const core::config& c)
     o.user = c.odoo_username;
     o.secret_is_key = !c.odoo_api_key.empty();
     o.secret = o.secret_is_key ? c.odoo_api_key : c.odoo_password;
+    o.write_unverified = c.odoo_unverified_version;
     o.read_timeout = c.odoo_timeout;
     o.write_timeout = c.odoo_write_timeout;
     return o;
@@ -310,6 +311,11 @@ asio::awaitable<json::value> jsonrpc::execute(call c)
     const auto limit = steady_clock::now() + (c.why == purpose::write ? options_.write_timeout : options_.read_timeout);
     for (bool again = false;; again = true) {
         const auto s = co_await ready(limit);
+        if (c.why == purpose::write && info_ && !info_->verified && !options_.write_unverified)
+            throw error(error_kind::rejected, call_outcome::rejected, error_class::configuration, c.operation(), target_,
+                        fmt::format("Odoo {} is not a version this program was verified with (18, 19), nothing is written to it; "
+                                    "ODOO_UNVERIFIED_VERSION=true allows it",
+                                    info_->version));
         json::array args;
         args.emplace_back(options_.db);
         args.emplace_back(s.uid);

@@ -25,6 +25,7 @@ struct jsonrpc_options {
     std::string db, user;
     core::secret secret;
     bool secret_is_key = false;
+    bool write_unverified = false; // ODOO_UNVERIFIED_VERSION; else writes to a version other than 18 and 19 fail, nothing sent
     core::duration read_timeout = std::chrono::seconds(15);
     core::duration write_timeout = std::chrono::seconds(60);
     // A refused login is remembered this long: calls fail at once instead of asking again (hashing costs Odoo 0.5 s).
