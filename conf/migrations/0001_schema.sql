@@ -118,6 +118,25 @@ create table mo_histories (
 );
 create index mo_histories_key on mo_histories (line, order_key);
 
+create index mo_histories_batch on mo_histories (batch_id);
+create index mo_histories_still_open on mo_histories (odoo_db) where still_open;
+
+-- For staging a load. After the insert of the load, which waits for whoever stages on this line: no batch may be left in its slots.
+create function assert_line_free(wanted_line text) returns void language plpgsql as $$
+begin
+    if exists (select from mo_batch where line = wanted_line and state in ('queued', 'loading', 'loaded', 'running')) then
+        raise exception 'line % has unfinished batches', wanted_line using errcode = 'BB002';
+    end if;
+end $$;
+
+-- After the insert of a batch, which waits for whoever archives this very order: this sees that archive.
+create function assert_not_archived(wanted_db text, wanted_id bigint, wanted_created timestamptz) returns void language plpgsql as $$
+begin
+    if exists (select from mo_histories where odoo_db = wanted_db and odoo_id = wanted_id and odoo_create_date = wanted_created and status <> 'reset') then
+        raise exception 'order % of % is in the history', wanted_id, wanted_db using errcode = 'BB003';
+    end if;
+end $$;
+
 create table mo_histories_consumption (
     history_id  bigint not null references mo_histories (id) on delete cascade,
     line        text not null,
@@ -146,7 +165,7 @@ create table odoo_outbox (
     id          bigint generated always as identity primary key,
     line        text not null,
     odoo_db     text not null,
-    odoo_id     bigint not null,
+    odoo_id     bigint not null,   -- 0: not about an order
     mo_id       text not null default '',
     batch_id    bigint,
     kind        text not null check (kind in ('finish', 'cancel', 'maintenance_request', 'note', 'webhook', 'consumption')),
@@ -183,6 +202,7 @@ create table odoo_attempt (
 );
 create index odoo_attempt_unclear on odoo_attempt (odoo_db, odoo_id, started_at) where outcome is null;
 create index odoo_attempt_outbox on odoo_attempt (outbox_id);
+create index odoo_attempt_batch on odoo_attempt (batch_id);
 
 create table plc_duty (
     id          bigint generated always as identity primary key,

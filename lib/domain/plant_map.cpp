@@ -124,14 +124,18 @@ public:
     void value(const std::string& key, field& out, value_type fallback)
     {
         const auto* v = get(key, true);
+        out.words = 0;
         if (v == nullptr) return;
         node n(*v, place_of(key), faults_);
         n.read_field(out, fallback, "at");
         n.finish();
     }
 
+    // `fallback` also says what the value is: ascii a text, boolean a status word, else a number. A field that could not
+    // be read has 0 words afterwards, so that validate() leaves it out.
     void read_field(field& out, value_type fallback, const std::string& at_key)
     {
+        const auto faults_before = faults_.size();
         out.type = fallback;
         number(at_key, out.at, 0, 65535, true);
         if (const auto* t = get("type"); t != nullptr && t->is_string() && (t->get_string() == "float32" || t->get_string() == "f32")) {
@@ -155,7 +159,12 @@ public:
         number("scale", out.scale, 1, 1000000);
         if (out.scale != 1 && out.scale != 10 && out.scale != 100 && out.scale != 1000 && out.scale != 10000 && out.scale != 100000 && out.scale != 1000000)
             complain("scale", "expected a power of ten");
-        if (out.scale != 1 && (out.type == value_type::ascii || out.type == value_type::boolean)) complain("scale", "has no meaning for this type");
+        if (out.scale != 1 && (out.type == value_type::ascii || fallback == value_type::boolean)) complain("scale", "has no meaning for this value");
+        if (fallback == value_type::ascii && out.type != value_type::ascii) complain("type", "expected ascii: this is a text");
+        else if (fallback == value_type::boolean && (out.type == value_type::ascii || wide)) complain("type", "expected bool or u16: this is one status word");
+        else if (fallback != value_type::ascii && fallback != value_type::boolean && (out.type == value_type::ascii || out.type == value_type::boolean))
+            complain("type", "expected u16, i16, u32 or i32: this is a number");
+        if (faults_.size() != faults_before) out.words = 0;
     }
 
     std::string place_of(const std::string& key) const { return place_.empty() ? key : place_ + "." + key; }
@@ -175,8 +184,9 @@ private:
     std::set<std::string> asked_;
 };
 
-void read_slots(node& root, plant_map& m, std::vector<std::string>& faults)
+void read_slots(node& root, plant_map& m, unread_parts& unread, std::vector<std::string>& faults)
 {
+    const auto faults_before = faults.size();
     if (const auto* v = root.get("slots", true)) {
         node n(*v, "slots", faults);
         n.number("count", m.slots.count, 1, 200, true);
@@ -184,7 +194,10 @@ void read_slots(node& root, plant_map& m, std::vector<std::string>& faults)
         n.number("words", m.slots.words, 1, 65535, true);
         n.number("read_start", m.slots.read_start, 0, 65535, true);
         n.number("write_start", m.slots.write_start, 0, 65535, true);
+        unread.slots = faults.size() != faults_before;
         n.finish();
+    } else {
+        unread.slots = true;
     }
     if (const auto* v = root.get("fields", true)) {
         node n(*v, "fields", faults);
@@ -199,6 +212,10 @@ void read_slots(node& root, plant_map& m, std::vector<std::string>& faults)
         n.value("weight_finished_good", f.weight_finished_good, value_type::i32);
         n.value("status_read_data", f.status_read_data, value_type::boolean);
         n.finish();
+    } else {
+        auto& f = m.fields;
+        for (auto* unread_field : {&f.batch_no, &f.mo_id, &f.bom_id, &f.finished_goods, &f.quantity_goods, &f.status_manufacturing, &f.status_operation, &f.weight_finished_good, &f.status_read_data})
+            unread_field->words = 0;
     }
 }
 
@@ -215,6 +232,7 @@ void read_silos(node& root, plant_map& m, std::vector<std::string>& faults)
         n.text("letter", s.letter);
         n.text("name", s.name);
         n.text("equipment", s.equipment);
+        s.id_at = -1;
         n.number("id_at", s.id_at, 0, 65535, true);
         n.read_field(s.quantity, value_type::i32, "quantity_at");
         n.kilograms("max_kg", s.max_kg);
@@ -230,15 +248,18 @@ void read_silos(node& root, plant_map& m, std::vector<std::string>& faults)
     }
 }
 
-void read_rest(node& root, plant_map& m, std::vector<std::string>& faults)
+void read_rest(node& root, plant_map& m, unread_parts& unread, std::vector<std::string>& faults)
 {
+    unread.handshake = unread.failure = true;
     if (const auto* v = root.get("handshake", true)) {
         node n(*v, "handshake", faults);
         std::string mode = "flag";
         n.text("mode", mode, true);
         if (mode == "sequence") n.complain("mode", "the sequence handshake is not supported yet");
         else if (mode != "flag") n.complain("mode", "'" + mode + "' is not one of flag");
+        const auto faults_before = faults.size();
         n.number("write_ready", m.write_ready, 0, 65535, true);
+        unread.handshake = faults.size() != faults_before;
         n.finish();
     }
     if (const auto* v = root.get("quirks")) {
@@ -254,6 +275,7 @@ void read_rest(node& root, plant_map& m, std::vector<std::string>& faults)
     }
     if (const auto* v = root.get("failure", true)) {
         node n(*v, "failure", faults);
+        const auto faults_before = faults.size();
         n.number("start", m.failure.start, 0, 65535, true);
         n.value("equipment_code", m.failure.equipment_code, value_type::ascii);
         n.value("info", m.failure.info, value_type::ascii);
@@ -262,12 +284,19 @@ void read_rest(node& root, plant_map& m, std::vector<std::string>& faults)
             node f(*t, "failure.time", faults);
             f.number("at", m.failure.time.at, 0, 65535, true);
             f.text("format", m.failure.time_format);
-            m.failure.time.words = m.failure.time_format == "auto" ? 6 : m.failure.time_format == "epoch" ? 2 : 1;
-            f.number("words", m.failure.time.words, 1, 125, m.failure.time_format == "text");
+            const bool text = m.failure.time_format == "text", epoch = m.failure.time_format == "epoch";
+            m.failure.time.type = text ? value_type::ascii : epoch ? value_type::u32 : value_type::u16;
+            // Year, month, day, hour, minute, second; or one 32-bit number of seconds.
+            const int width = text ? 1 : epoch ? 2 : 6;
+            m.failure.time.words = width;
+            f.number("words", m.failure.time.words, 1, 125, text);
+            if (!text && m.failure.time.words != width)
+                f.complain("words", fmt::format("{} words do not fit the format, expected {}", m.failure.time.words, width));
             if (m.failure.time_format != "auto" && m.failure.time_format != "text" && m.failure.time_format != "epoch")
                 f.complain("format", "'" + m.failure.time_format + "' is not one of auto, text, epoch");
             f.finish();
         }
+        unread.failure = faults.size() != faults_before;
         n.finish();
     }
     if (const auto* v = root.get("limits")) {
@@ -312,19 +341,16 @@ plant_map parse_plant_map(std::string_view text)
     root.choice<order_key>("order_key", m.key, {{"name", order_key::name}, {"id", order_key::id}});
     root.get("$schema");
     root.get("description");
-    read_slots(root, m, faults);
+    unread_parts unread;
+    read_slots(root, m, unread, faults);
     read_silos(root, m, faults);
-    read_rest(root, m, faults);
+    read_rest(root, m, unread, faults);
     root.finish();
-    // A map that cannot be read cannot be judged as a whole.
-    if (faults.empty()) {
-        validate(m, faults);
-        m.slots.read_start += offset;
-        m.slots.write_start += offset;
-        m.failure.start += offset;
-        m.write_ready += offset;
-        if (faults.empty() && offset != 0) validate(m, faults);
-    }
+    m.slots.read_start += offset;
+    m.slots.write_start += offset;
+    m.failure.start += offset;
+    m.write_ready += offset;
+    validate(m, unread, faults);
     if (!faults.empty()) throw map_error(std::move(faults));
     return m;
 }

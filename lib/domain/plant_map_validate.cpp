@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <map>
 #include <set>
 
 namespace batchbridge::domain {
@@ -26,6 +28,7 @@ void check_overlap(const std::vector<std::pair<std::string, field>>& values, int
 {
     std::vector<std::string> owner(static_cast<std::size_t>(std::max(size, 1)));
     for (const auto& [name, f] : values) {
+        if (f.words < 1) continue;
         const int last = f.at + f.words - 1;
         if (f.at < 0 || last >= size) {
             faults.push_back(fmt::format("{}: words {}..{} are outside the {} of {} words", name, f.at, last, block, size));
@@ -42,9 +45,34 @@ void check_overlap(const std::vector<std::pair<std::string, field>>& values, int
 }
 
 struct area {
+    std::string_view kind, place;
     std::string name;
     int first, last;
 };
+
+std::string lower(std::string_view text)
+{
+    std::string out(text);
+    for (auto& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return out;
+}
+
+// One fault per pair of kinds: when READ and WRITE collide, every slot of them does.
+void check_areas(const std::vector<area>& areas, std::vector<std::string>& faults)
+{
+    std::set<std::string> told;
+    for (std::size_t i = 0; i < areas.size(); ++i) {
+        const auto& a = areas[i];
+        if ((a.first < 0 || a.last > 65535) && told.insert(fmt::format("range {}", a.kind)).second)
+            faults.push_back(fmt::format("{}: {} has the addresses {}..{}, outside 0..65535", a.place, a.name, a.first, a.last));
+        for (std::size_t k = 0; k < i; ++k) {
+            const auto& b = areas[k];
+            if (a.kind == b.kind || a.first > b.last || b.first > a.last) continue;
+            if (told.insert(fmt::format("{} {}", a.kind, b.kind)).second)
+                faults.push_back(fmt::format("{}: {} at {}..{} overlaps {} at {}..{}", a.place, a.name, a.first, a.last, b.name, b.first, b.last));
+        }
+    }
+}
 
 }  // namespace
 
@@ -58,6 +86,7 @@ std::vector<std::pair<std::string, field>> slot_values(const plant_map& m)
     for (const auto& s : m.silos) {
         field id;
         id.at = s.id_at;
+        id.words = s.id_at < 0 ? 0 : 1;
         out.emplace_back(fmt::format("silo {} id", s.id), id);
         out.emplace_back(fmt::format("silo {} quantity", s.id), s.quantity);
     }
@@ -77,18 +106,17 @@ std::string describe_type(const plant_map& map, const field& f)
 {
     std::string out(name_of(f.type));
     if (f.type == value_type::ascii) return fmt::format("ascii{} {} byte first", f.words * 2, map.ascii == ascii_order::high ? "high" : "low");
+    if (f.words > 1 && f.type == value_type::u16) out = fmt::format("{} x {}", f.words, out);
     if (f.scale > 1) out += fmt::format(" /{}", f.scale);
     static constexpr std::string_view orders[] = {"ABCD", "CDAB", "BADC", "DCBA"};
-    if (f.words == 2) out += fmt::format(" {}", orders[static_cast<std::size_t>(map.words)]);
+    if (f.type == value_type::u32 || f.type == value_type::i32) out += fmt::format(" {}", orders[static_cast<std::size_t>(map.words)]);
     return out;
 }
 
-void validate(const plant_map& m, std::vector<std::string>& faults)
+void validate(const plant_map& m, const unread_parts& unread, std::vector<std::string>& faults)
 {
     const auto complain = [&](std::string text) { faults.push_back(std::move(text)); };
-    if (m.slots.count < 1 || m.slots.count > 200) complain(fmt::format("slots.count: {} is not from 1 to 200", m.slots.count));
-    if (m.slots.words < 1) complain("slots.words: must be above 0");
-    if (m.slots.stride < m.slots.words) complain(fmt::format("slots.stride: {} is less than slots.words {}", m.slots.stride, m.slots.words));
+    if (!unread.slots && m.slots.stride < m.slots.words) complain(fmt::format("slots.stride: {} is less than slots.words {}", m.slots.stride, m.slots.words));
     if (m.limits.max_read < 1 || m.limits.max_read > 125) complain(fmt::format("limits.max_read: {} is not from 1 to 125 (Modbus)", m.limits.max_read));
     if (m.limits.max_write < 1 || m.limits.max_write > 123) complain(fmt::format("limits.max_write: {} is not from 1 to 123 (Modbus)", m.limits.max_write));
     if (m.limits.max_step_kg <= 0 || m.limits.max_step_kg >= 327) complain("limits.max_step_kg: must be above 0 and below 327 (a torn 32-bit value jumps by 655.36 kg)");
@@ -96,40 +124,43 @@ void validate(const plant_map& m, std::vector<std::string>& faults)
 
     std::set<int> ids;
     std::set<std::string> letters;
-    std::set<std::string> finds;
+    std::map<std::string, int> finds;
     for (const auto& s : m.silos) {
-        if (!ids.insert(s.id).second) complain(fmt::format("silos: silo {} is there twice", s.id));
+        // 0: its id could not be read.
+        if (s.id != 0 && !ids.insert(s.id).second) complain(fmt::format("silos: silo {} is there twice", s.id));
         if (!s.letter.empty() && !letters.insert(s.letter).second) complain(fmt::format("silos: letter '{}' is there twice", s.letter));
-        if (s.id < 1 || s.id > 65535) complain(fmt::format("silos: id {} is not from 1 to 65535", s.id));
         if (s.max_kg <= 0) complain(fmt::format("silo {} max_kg: must be above 0", s.id));
-        for (const auto& p : s.products)
-            if (!finds.insert("product " + p).second) complain(fmt::format("silo {} find.product: '{}' leads to two silos", s.id, p));
+        const auto once = [&](std::string_view rule, const std::vector<std::string>& names) {
+            for (const auto& name : names) {
+                const auto [it, added] = finds.emplace(fmt::format("{} {}", rule, lower(name)), s.id);
+                if (!added && it->second != s.id) complain(fmt::format("silo {} find.{}: '{}' leads to silo {} too", s.id, rule, name, it->second));
+            }
+        };
+        once("product", s.products);
+        once("location", s.locations);
+        once("alias", s.aliases);
     }
     if (m.silos.empty()) complain("silos: there is none");
-    if (m.slots.words >= 1) {
-        auto values = slot_values(m);
-        check_overlap(values, m.slots.words, "slot", faults);
-        auto failure = failure_values(m);
-        int size = 0;
-        for (const auto& [name, f] : failure) size = std::max(size, f.at + f.words);
-        check_overlap(failure, size, "failure block", faults);
-        std::vector<area> areas;
-        const auto add = [&](std::string name, int first, int words) { areas.push_back({std::move(name), first, first + words - 1}); };
-        const int used = (m.slots.count - 1) * m.slots.stride + m.slots.words;
-        add("READ area", m.slots.read_start, used);
-        add("WRITE area", m.slots.write_start, used);
-        add("FAILURE block", m.failure.start, size);
-        for (std::size_t i = 0; i < areas.size(); ++i) {
-            if (areas[i].first < 0 || areas[i].last > 65535)
-                complain(fmt::format("{}: addresses {}..{} are outside 0..65535", areas[i].name, areas[i].first, areas[i].last));
-            for (std::size_t k = 0; k < i; ++k)
-                if (areas[i].first <= areas[k].last && areas[k].first <= areas[i].last)
-                    complain(fmt::format("{}: addresses {}..{} overlap the {} {}..{}", areas[i].name, areas[i].first, areas[i].last, areas[k].name, areas[k].first, areas[k].last));
-        }
-        const int ready = m.slots.write_start + m.fields.status_read_data.at;
-        if (m.write_ready != ready)
-            complain(fmt::format("handshake.write_ready: {} is not the status_read_data of WRITE slot 1 ({})", m.write_ready, ready));
+
+    if (!unread.slots) check_overlap(slot_values(m), m.slots.words, "slot", faults);
+    const auto failure = failure_values(m);
+    int failure_words = 0;
+    for (const auto& [name, f] : failure) failure_words = std::max(failure_words, f.at + f.words);
+    if (!unread.failure) check_overlap(failure, failure_words, "failure block", faults);
+
+    std::vector<area> areas;
+    if (!unread.slots) {
+        for (int i = 1; i <= m.slots.count; ++i)
+            areas.push_back({"READ", "slots.read_start", fmt::format("READ slot {}", i), m.read_address(i), m.read_address(i) + m.slots.words - 1});
+        for (int i = 1; i <= m.slots.count; ++i)
+            areas.push_back({"WRITE", "slots.write_start", fmt::format("WRITE slot {}", i), m.write_address(i), m.write_address(i) + m.slots.words - 1});
     }
+    if (!unread.failure) areas.push_back({"FAILURE", "failure.start", "the failure block", m.failure.start, m.failure.start + failure_words - 1});
+    check_areas(areas, faults);
+
+    const auto& flag = m.fields.status_read_data;
+    if (!unread.slots && !unread.handshake && flag.words > 0 && m.write_ready != m.slots.write_start + flag.at)
+        complain(fmt::format("handshake.write_ready: {} is not the status_read_data of WRITE slot 1 ({})", m.write_ready, m.slots.write_start + flag.at));
 }
 
 }  // namespace batchbridge::domain

@@ -5,8 +5,13 @@
 
 namespace batchbridge::domain {
 
-// Appends one sentence per fault, each beginning with its place.
-void validate(const plant_map& map, std::vector<std::string>& faults);
+// Parts of the file that could not be read: their own faults are listed already, and rules about them are left out.
+struct unread_parts {
+    bool slots = false, failure = false, handshake = false;
+};
+// Appends one sentence per fault, each beginning with its place. Addresses already contain address_offset. A field of
+// 0 words and an id_at below 0 could not be read and are left out.
+void validate(const plant_map& map, const unread_parts& unread, std::vector<std::string>& faults);
 // Every value of a slot with its name, in the order of addresses.
 std::vector<std::pair<std::string, field>> slot_values(const plant_map& map);
 std::vector<std::pair<std::string, field>> failure_values(const plant_map& map);
