@@ -67,7 +67,9 @@ public:
     // status_read_data = 1 in a READ slot, read back; returns whether it reads 1.
     virtual boost::asio::awaitable<bool> acknowledge(int slot) = 0;
 
-    // Ends a call in progress at once and closes (shutdown).
+    // After a read cycle: closes the connection if the map's quirk close_after_cycle asks for it.
+    virtual boost::asio::awaitable<void> end_cycle() { co_return; }
+    // From any thread: ends the call in progress and those that wait (cancelled), and closes. Later calls connect anew.
     virtual void interrupt() noexcept = 0;
 };
 

@@ -2,6 +2,10 @@
 
 #include "modbus/link.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 namespace batchbridge::plc {
 
 namespace asio = boost::asio;
@@ -17,6 +21,7 @@ modbus::link_options options_of(const core::line_config& line, const domain::pla
     o.timeout = line.timeout;
     o.pause_after_connect = map.quirk.pause_after_connect;
     o.pause_between_requests = map.quirk.pause_between_requests;
+    o.second_host = map.quirk.second_host.value_or("");
     return o;
 }
 
@@ -39,6 +44,11 @@ public:
         } catch (const modbus::error& e) {
             translate(e);
         }
+    }
+
+    asio::awaitable<void> end_cycle() override
+    {
+        if (map_.quirk.close_after_cycle) co_await link_.disconnect();
     }
 
     asio::awaitable<words> read_slot(area a, int slot) override
@@ -82,7 +92,9 @@ public:
 
     asio::awaitable<void> write_disarmed(const std::vector<words>& images) override
     {
+        check("load", images);
         co_await write(map_.write_address(1) + map_.fields.mo_id.at, blank_name());
+        // Slot 1 last (L-19): until it is written nothing is complete.
         for (int slot = map_.slots.count; slot >= 1; --slot) {
             auto image = images[static_cast<std::size_t>(slot - 1)];
             if (slot == 1) {
@@ -96,6 +108,7 @@ public:
 
     asio::awaitable<std::vector<std::string>> verify(const std::vector<words>& images) override
     {
+        check("verify", images);
         std::vector<std::string> out;
         for (int slot = 1; slot <= map_.slots.count; ++slot) {
             const auto found = co_await read_slot(area::write, slot);
@@ -108,8 +121,19 @@ public:
     asio::awaitable<void> arm(const words& slot1) override
     {
         auto image = slot1;
-        image[static_cast<std::size_t>(map_.fields.status_read_data.at)] = 0;
-        co_await write(map_.write_address(1), std::move(image));
+        const auto flag = static_cast<std::size_t>(map_.fields.status_read_data.at);
+        image.at(flag) = 0;
+        if (image.size() <= static_cast<std::size_t>(map_.limits.max_write)) {
+            co_await write(map_.write_address(1), std::move(image));
+            co_return;
+        }
+        // Too wide for one request: the rest of the slot stands there already, so only what arms it is written. The flag
+        // comes first and the name whole, so that the PLC never takes half a name, and takes the load once.
+        const auto& id = map_.fields.mo_id;
+        if (id.words > map_.limits.max_write) throw error(core::error_kind::internal, "arm", name(), "limits.max_write is smaller than the order name");
+        words name_words(image.begin() + id.at, image.begin() + id.at + id.words);
+        co_await write_flag(map_.write_address(1) + map_.fields.status_read_data.at, 0);
+        co_await write(map_.write_address(1) + id.at, std::move(name_words));
     }
 
     asio::awaitable<void> disarm(int slot) override
@@ -123,8 +147,7 @@ public:
     asio::awaitable<bool> acknowledge(int slot) override
     {
         const int address = map_.read_address(slot) + map_.fields.status_read_data.at;
-        words one(1, 1);
-        co_await write(address, std::move(one));
+        co_await write_flag(address, 1);
         const auto back = co_await read(address, 1);
         co_return back.front() == 1;
     }
@@ -133,6 +156,14 @@ private:
     [[noreturn]] static void translate(const modbus::error& e)
     {
         throw error(e.kind(), e.operation(), e.target(), e.reason(), e.peer_code());
+    }
+
+    // One complete image per slot, else the load must not begin.
+    void check(const std::string& operation, const std::vector<words>& images) const
+    {
+        const auto complete = [this](const words& w) { return w.size() == static_cast<std::size_t>(map_.slots.words); };
+        if (images.size() != static_cast<std::size_t>(map_.slots.count) || !std::all_of(images.begin(), images.end(), complete))
+            throw error(core::error_kind::internal, operation, name(), fmt::format("{} images of {} words are needed", map_.slots.count, map_.slots.words));
     }
 
     words blank_name() const { return words(static_cast<std::size_t>(map_.fields.mo_id.words), 0); }
@@ -169,6 +200,15 @@ private:
                 co_await link_.write(address + static_cast<int>(done), std::move(part), may_);
                 done += n;
             }
+        } catch (const modbus::error& e) {
+            translate(e);
+        }
+    }
+
+    asio::awaitable<void> write_flag(int address, std::uint16_t value)
+    {
+        try {
+            co_await link_.write_single(address, value, may_);
         } catch (const modbus::error& e) {
             translate(e);
         }

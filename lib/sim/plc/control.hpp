@@ -1,4 +1,16 @@
-// The simulator's control port: state to read, faults and acts to ask for.
+// The simulator's control port: state to read, faults and acts to ask for. JSON in and out; 400 says what was wrong.
+//
+//   GET  /state                               slots, finished batches with their exact figures, counters
+//   GET  /registers?start=6000&count=77       raw words
+//   POST /registers   {address, values}
+//   POST /fault       {kind, count, delay_ms, slot, code, function}   see plc_fault; count 0: until cleared
+//   POST /clear                               ends all faults
+//   POST /pause, /resume                      dosing
+//   POST /take        {enabled}               taking of loads
+//   POST /speed       {speed}
+//   POST /fail_batch  {slot}                  status_operation = 1
+//   POST /failure     {equipment, info, time: [year, month, day, hour, minute, second]}
+//   POST /reboot                              every register 0
 #pragma once
 
 #include "http/server.hpp"
