@@ -5,19 +5,39 @@ namespace batchbridge::store {
 
 namespace asio = boost::asio;
 
+namespace {
+
+// An act on a batch: `b` is the row it hit, if its state allowed it; everything else hangs on that row, the journal entry
+// included. The result is one row with the number of batches hit, 0 or 1.
+pg::statement act_on_batch(const std::string& line, journal_entry entry, std::int64_t batch_id, const std::string& batch_update, const std::string& consequences)
+{
+    entry.batch_id = batch_id;
+    pg::statement s("with b as (" + batch_update + " returning *), " + consequences +
+                    ", noted as (insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer, who) select b.line, b.id, b.odoo_db, b.odoo_id, b.mo_id, $3::text, $4::jsonb, $5::text, "
+                    "$6::text from b) select count(*) from b");
+    s.bind(line).bind(batch_id).bind(entry.what).bind(entry.values).bind(entry.answer).bind(entry.who);
+    return s;
+}
+
+const std::string open_conflict = " on conflict (odoo_db, odoo_id, kind) where kind in ('finish', 'cancel', 'consumption') and state in ('due', 'sending', 'parked') ";
+
+asio::awaitable<bool> act(pg::pool& pool, const hold& h, std::vector<pg::statement> all)
+{
+    const auto r = co_await fenced_pipeline(pool, h, std::move(all));
+    co_return r.front().at(0, 0).as_int64() > 0;
+}
+
+}  // namespace
+
 asio::awaitable<bool> store::ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry)
 {
     std::vector<pg::statement> all;
-    all.emplace_back("update mo_batch set state = 'cancelling', reason = $3, disarmed = false where id = $1 and line = $2 and state in ('queued', 'loading', 'loaded')").bind(batch_id).bind(h.line).bind(reason);
-    all.emplace_back("update odoo_outbox set state = 'discarded', last_error = 'taken out' where batch_id = $1 and kind = 'consumption' and state in ('due', 'parked')").bind(batch_id);
-    if (reason == "cancelled")
-        all.emplace_back("insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, version) select line, odoo_db, odoo_id, mo_id, id, 'cancel', version from mo_batch where id = $1 and line = $2 and "
-                         "state = 'cancelling' on conflict do nothing")
-            .bind(batch_id).bind(h.line);
-    entry.batch_id = batch_id;
-    all.push_back(journal_statement(h.line, entry));
-    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
-    co_return r.front().affected() == 1;
+    all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set state = 'cancelling', reason = $7, disarmed = false where id = $2 and line = $1 and state in ('queued', 'loading', 'loaded')",
+                               "gone as (update odoo_outbox o set state = 'discarded', last_error = 'taken out' from b where o.batch_id = b.id and o.kind = 'consumption' and o.state in ('due', 'parked')), "
+                               "cancel as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, version) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, 'cancel', b.version from b "
+                               "where $7 = 'cancelled'" + open_conflict + "do nothing)"));
+    all.back().bind(reason);
+    co_return co_await act(pool_, h, std::move(all));
 }
 
 asio::awaitable<void> store::disarmed(const hold& h, std::int64_t batch_id)
@@ -45,50 +65,42 @@ asio::awaitable<void> store::ask_cancel(const hold& h, std::int64_t batch_id, jo
 {
     std::vector<pg::statement> all;
     // A parked finish is given up with it; otherwise it would be due again before the cancel.
-    all.emplace_back("update odoo_outbox set state = 'discarded', last_error = 'cancelled by a person' where batch_id = $1 and kind in ('finish', 'consumption') and state in ('due', 'parked')").bind(batch_id);
-    all.emplace_back("insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, version) select line, odoo_db, odoo_id, mo_id, id, 'cancel', version from mo_batch where id = $1 and line = $2 on conflict "
-                     "(odoo_db, odoo_id, kind) where kind in ('finish', 'cancel', 'consumption') and state in ('due', 'sending', 'parked') do update set state = 'due', next_at = now(), tries = 0")
-        .bind(batch_id).bind(h.line);
-    entry.batch_id = batch_id;
-    all.push_back(journal_statement(h.line, entry));
-    co_await fenced_pipeline(pool_, h, std::move(all));
+    all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set reason = reason where id = $2 and line = $1 and state <> 'completed'",
+                               "gone as (update odoo_outbox o set state = 'discarded', last_error = 'cancelled by a person' from b where o.batch_id = b.id and o.kind in ('finish', 'consumption') and o.state in ('due', 'parked')), "
+                               "cancel as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, version) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, 'cancel', b.version from b" + open_conflict +
+                               "do update set state = 'due', next_at = now(), tries = 0, version = excluded.version, batch_id = excluded.batch_id)"));
+    co_await act(pool_, h, std::move(all));
 }
 
 asio::awaitable<bool> store::retry_batch(const hold& h, std::int64_t batch_id, journal_entry entry)
 {
-    std::vector<pg::statement> all;
-    all.emplace_back("update odoo_outbox o set state = 'due', tries = 0, next_at = now() where o.batch_id = $1 and o.line = $2 and o.kind in ('finish', 'cancel') and o.state in ('due', 'sending', 'parked')").bind(batch_id).bind(h.line);
-    all.emplace_back("update mo_batch b set state = case when status_manufacturing then 'completed' else 'held' end, reason = '' where b.id = $1 and b.line = $2 and b.state = 'parked' and exists (select from "
-                     "odoo_outbox o where o.batch_id = b.id and o.kind in ('finish', 'cancel') and o.state = 'due')")
-        .bind(batch_id).bind(h.line);
-    all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $2 and kind = 'delivery_parked' and subject = (select mo_id from mo_batch where id = $1) and state <> 'resolved'").bind(batch_id).bind(h.line);
     entry.batch_id = batch_id;
-    all.push_back(journal_statement(h.line, entry));
+    std::vector<pg::statement> all;
+    all.emplace_back("update mo_batch b set state = case when status_manufacturing then 'completed' else 'held' end, reason = '' where b.id = $1 and b.line = $2 and b.state = 'parked' and exists (select from "
+                     "odoo_outbox o where o.batch_id = b.id and o.kind in ('finish', 'cancel') and o.state in ('due', 'sending', 'parked'))")
+        .bind(batch_id).bind(h.line);
+    all.push_back(journaled(h.line, entry, "update odoo_outbox set state = 'due', tries = 0, next_at = now() where batch_id = $2 and line = $1 and (kind in ('finish', 'cancel') and state in ('due', 'sending') or state = 'parked')"));
+    all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $2 and kind = 'delivery_parked' and subject = (select mo_id from mo_batch where id = $1) and state <> 'resolved'").bind(batch_id).bind(h.line);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
-    co_return r.front().affected() > 0;
+    co_return r[1].at(0, 0).as_int64() > 0;
 }
 
 asio::awaitable<bool> store::complete_batch(const hold& h, std::int64_t batch_id, const core::decimal& produced, const domain::silo_kg& actual, journal_entry entry)
 {
-    std::vector<pg::statement> all;
-    all.emplace_back("update mo_batch set state = 'completed', reason = '', version = version + 1, actual_weight_quantity_finished_goods = $3, status_manufacturing = true, update_odoo = false, "
-                     "done_marked = false, last_changed_at = now(), completed_at = now() where id = $1 and line = $2 and state in ('held', 'lost', 'parked')")
-        .bind(batch_id).bind(h.line).bind(produced);
-    all.emplace_back("insert into mo_batch_consumption (batch_id, line, silo, actual) select b.id, b.line, x.key::int, x.value::numeric from mo_batch b, jsonb_each_text($3::jsonb) x where b.id = $1 and b.line = $2 and "
-                     "b.state = 'completed' on conflict (batch_id, silo) do update set actual = excluded.actual")
-        .bind(batch_id).bind(h.line).bind(kg_json(actual));
-    all.emplace_back("update odoo_outbox set state = 'discarded', last_error = 'completed by a person' where batch_id = $1 and kind in ('consumption', 'cancel') and state in ('due', 'parked')").bind(batch_id);
     boost::json::object payload;
     payload["actual"] = kg_json(actual);
     payload["weight"] = produced.to_string();
-    all.emplace_back("insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, payload, version) select line, odoo_db, odoo_id, mo_id, id, 'finish', $3::jsonb, version from mo_batch where id = $1 and line = $2 and "
-                     "state = 'completed' on conflict (odoo_db, odoo_id, kind) where kind in ('finish', 'cancel', 'consumption') and state in ('due', 'sending', 'parked') do update set payload = excluded.payload, "
-                     "version = excluded.version, finish_values = null, state = 'due', next_at = now(), tries = 0")
-        .bind(batch_id).bind(h.line).bind(boost::json::value(payload));
-    entry.batch_id = batch_id;
-    all.push_back(journal_statement(h.line, entry));
-    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
-    co_return r.front().affected() == 1;
+    std::vector<pg::statement> all;
+    all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set state = 'completed', reason = '', version = version + 1, actual_weight_quantity_finished_goods = $7::numeric, status_manufacturing = true, "
+                               "update_odoo = false, done_marked = false, last_changed_at = now(), completed_at = now() where id = $2 and line = $1 and state in ('held', 'lost', 'parked')",
+                               "c as (insert into mo_batch_consumption (batch_id, line, silo, actual) select b.id, b.line, x.key::int, x.value::numeric from b, jsonb_each_text($8::jsonb) x on conflict (batch_id, silo) do update "
+                               "set actual = excluded.actual), "
+                               "gone as (update odoo_outbox o set state = 'discarded', last_error = 'completed by a person' from b where o.batch_id = b.id and o.kind in ('consumption', 'cancel') and o.state in ('due', 'parked')), "
+                               "finish as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, payload, version) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, 'finish', $9::jsonb, b.version from b" + open_conflict +
+                               "do update set payload = excluded.payload, version = excluded.version, batch_id = excluded.batch_id, finish_values = null, state = 'due', next_at = now(), tries = 0), "
+                               "alerts as (update alert a set state = 'resolved', resolved_at = now() from b where a.line = b.line and a.kind = 'delivery_parked' and a.subject = b.mo_id and a.state <> 'resolved')"));
+    all.back().bind(produced).bind(kg_json(actual)).bind(boost::json::value(payload));
+    co_return co_await act(pool_, h, std::move(all));
 }
 
 }  // namespace batchbridge::store

@@ -1,5 +1,7 @@
 #include "store/rows.hpp"
 
+#include <algorithm>
+
 namespace batchbridge::store {
 
 namespace asio = boost::asio;
@@ -10,10 +12,10 @@ namespace {
 // One statement per changed batch: the update decides whether anything happens at all (version, state), and everything
 // owed hangs on the row it returns, so that a frozen batch (L-35) neither changes nor owes.
 constexpr auto change_sql =
-    "with b as (update mo_batch set state = $4, reason = $5, raw = $6, version = version + case when $7::boolean then 1 else 0 end, "
+    "with b as (update mo_batch set state = $4, reason = $5, raw = $6, version = version + case when $7::boolean or $12 = 'finish' then 1 else 0 end, "
     "actual_weight_quantity_finished_goods = case when $7 then $8::numeric else actual_weight_quantity_finished_goods end, "
     "status_manufacturing = case when $7 then $9::boolean else status_manufacturing end, status_operation = case when $7 then $10::boolean else status_operation end, "
-    "update_odoo = update_odoo and not $7, last_changed_at = case when $7 then now() else last_changed_at end, "
+    "update_odoo = update_odoo and not $7 and $12 <> 'finish', last_changed_at = case when $7 then now() else last_changed_at end, "
     "completed_at = case when $4 = 'completed' then now() else completed_at end, last_read_from_plc = now() "
     "where id = $1 and line = $2 and version = $3 and state not in ('completed', 'parked') returning *), "
     "c as (insert into mo_batch_consumption (batch_id, line, silo, actual) select b.id, b.line, x.key::int, x.value::numeric from b, jsonb_each_text($11::jsonb) x where $7 "
@@ -24,7 +26,9 @@ constexpr auto change_sql =
     "case when $12 = 'finish' then now() else greatest(now(), coalesce((select max(p.sent_at) from odoo_outbox p where p.batch_id = b.id and p.kind = 'consumption' and p.state = 'sent') + "
     "$14::interval, now())) end from b where $12 in ('finish', 'consumption') "
     "on conflict (odoo_db, odoo_id, kind) where kind in ('finish', 'cancel', 'consumption') and state in ('due', 'sending', 'parked') do update set payload = excluded.payload, "
-    "version = excluded.version, batch_id = excluded.batch_id, finish_values = null, state = case when odoo_outbox.state = 'parked' then 'due' else odoo_outbox.state end), "
+    "version = excluded.version, batch_id = excluded.batch_id, finish_values = null, "
+    // A parked consumption stays parked until a person acts (L-06), with the newest totals; a new completion is a new try.
+    "state = case when odoo_outbox.state = 'parked' and excluded.kind = 'finish' then 'due' else odoo_outbox.state end), "
     "d as (insert into plc_duty (line, slot, mo_id, batch_id) select b.line, b.batch_no, b.order_key, b.id from b where $15::boolean on conflict (line, slot, mo_id) where done_at is null "
     "do nothing) "
     "select count(*) from b";
@@ -48,7 +52,11 @@ asio::awaitable<cycle_result> store::record_cycle(const hold& h, const std::vect
         s.bind(c.batch_id).bind(h.line).bind(c.version).bind(domain::to_string(c.state)).bind(c.reason).bind(words_json(c.raw)).bind(c.values_changed).bind(c.weight);
         s.bind(c.status_manufacturing).bind(c.status_operation).bind(kg_json(c.actual)).bind(kind).bind(totals_json(c)).bind(interval_of(live_interval)).bind(c.acknowledge);
     }
-    if (!seen.empty()) all.emplace_back("update mo_batch set last_read_from_plc = now() where id = any($1::bigint[]) and line = $2").bind(pg::array_of(seen)).bind(h.line);
+    // A changed row has it from its change.
+    std::vector<std::int64_t> unchanged;
+    for (const auto id : seen)
+        if (std::none_of(changes.begin(), changes.end(), [id](const batch_change& c) { return c.batch_id == id; })) unchanged.push_back(id);
+    if (!unchanged.empty()) all.emplace_back("update mo_batch set last_read_from_plc = now() where id = any($1::bigint[]) and line = $2").bind(pg::array_of(unchanged)).bind(h.line);
     const auto results = co_await fenced_pipeline(pool_, h, std::move(all));
     cycle_result out;
     for (std::size_t i = 0; i < changes.size(); ++i)

@@ -52,6 +52,23 @@ struct line_locks::impl {
         valid_until = 0;
         connection.close();
     }
+
+    // Any failure ends the session and with it every lock: a session whose state is in doubt proves nothing.
+    asio::awaitable<pg::result> ask(const pg::statement& s, core::duration limit)
+    {
+        std::exception_ptr failure;
+        pg::result out;
+        try {
+            out = co_await connection.query(s, limit);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure) {
+            lose();
+            std::rethrow_exception(failure);
+        }
+        co_return out;
+    }
 };
 
 line_locks::line_locks(asio::any_io_executor executor, std::string url, lease_times times) : impl_(std::make_unique<impl>(std::move(executor), std::move(url), times)) {}
@@ -89,8 +106,10 @@ asio::awaitable<void> line_locks::connect()
     const auto sent = boot_ns();
     co_await impl_->connection.connect(std::chrono::seconds(3));
     // If we fall silent, PostgreSQL ends the session and with it our locks.
-    co_await impl_->connection.query(fmt::format("set idle_session_timeout = '{}ms'", ms(impl_->times.idle_session_timeout)));
-    co_await impl_->connection.query(fmt::format("set statement_timeout = '{}ms'", ms(impl_->times.statement_timeout)));
+    const pg::statement idle(fmt::format("set idle_session_timeout = '{}ms'", ms(impl_->times.idle_session_timeout)));
+    const pg::statement limit(fmt::format("set statement_timeout = '{}ms'", ms(impl_->times.statement_timeout)));
+    co_await impl_->ask(idle, impl_->times.valid_for);
+    co_await impl_->ask(limit, impl_->times.valid_for);
     impl_->extend(sent);
 }
 
@@ -99,7 +118,7 @@ asio::awaitable<bool> line_locks::try_lock(const std::string& line)
     const auto turn = co_await impl_->turn.lock();
     pg::statement s("select pg_try_advisory_lock($1, hashtext($2))");
     s.bind(lock_class).bind(line);
-    const auto r = co_await impl_->connection.query(s);
+    const auto r = co_await impl_->ask(s, impl_->times.valid_for);
     co_return r.at(0, 0).as_bool();
 }
 
@@ -108,23 +127,15 @@ asio::awaitable<void> line_locks::unlock(const std::string& line)
     const auto turn = co_await impl_->turn.lock();
     pg::statement s("select pg_advisory_unlock($1, hashtext($2))");
     s.bind(lock_class).bind(line);
-    co_await impl_->connection.query(s);
+    co_await impl_->ask(s, impl_->times.valid_for);
 }
 
 asio::awaitable<void> line_locks::heartbeat()
 {
     const auto turn = co_await impl_->turn.lock();
     const auto sent = boot_ns();
-    std::exception_ptr failure;
-    try {
-        co_await impl_->connection.query("select 1");
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (failure) {
-        impl_->lose();
-        std::rethrow_exception(failure);
-    }
+    const pg::statement beat("select 1");
+    co_await impl_->ask(beat, impl_->times.valid_for);
     impl_->extend(sent);
 }
 

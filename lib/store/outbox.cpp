@@ -13,8 +13,9 @@ const std::string delivery_columns = "o.id as o_id, o.line as o_line, o.odoo_db 
 
 // Work may begin on it: open, due, and no attempt for its order whose end is unknown and young ($3).
 const std::string open_sql = "o.line = any($1::text[]) and o.odoo_db = $2 and o.state in ('due', 'sending') and not (o.kind = 'consumption' and exists (select from odoo_outbox f where f.odoo_db = o.odoo_db and "
-                             "f.odoo_id = o.odoo_id and f.kind in ('finish', 'cancel') and f.state in ('due', 'sending')))";
-const std::string clear_at = "(select max(a.started_at) + $3::interval from odoo_attempt a where a.odoo_db = o.odoo_db and a.odoo_id = o.odoo_id and a.outcome is null)";
+                             "f.odoo_id = o.odoo_id and f.kind in ('finish', 'cancel') and f.state in ('due', 'sending', 'parked')))";
+// Deliveries that are about no order (odoo_id 0: a maintenance request, a webhook) have nothing in common.
+const std::string clear_at = "(select max(a.started_at) + $3::interval from odoo_attempt a where a.odoo_db = o.odoo_db and a.odoo_id = o.odoo_id and a.outcome is null and (o.odoo_id <> 0 or a.outbox_id = o.id))";
 
 delivery delivery_of(const pg::result& r, std::size_t i)
 {
@@ -47,8 +48,8 @@ pg::statement journal_attempt(std::int64_t attempt_id, const std::string& answer
 
 asio::awaitable<std::vector<delivery>> store::due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db, core::duration unclear_wait, int limit)
 {
-    pg::statement s("select * from (select distinct on (o.odoo_id) " + delivery_columns + batch_columns + ", o.next_at as o_next, " + kind_order + " as o_rank from odoo_outbox o left join mo_batch b on b.id = o.batch_id where " +
-                    open_sql + " and o.next_at <= now() and coalesce(" + clear_at + ", '-infinity') <= now() order by o.odoo_id, " + kind_order + ", o.next_at) q order by o_rank, o_next limit $4");
+    pg::statement s("select * from (select distinct on (o.odoo_id, case when o.odoo_id = 0 then o.id end) " + delivery_columns + batch_columns + ", o.next_at as o_next, " + kind_order + " as o_rank from odoo_outbox o left join mo_batch b on b.id = o.batch_id where " +
+                    open_sql + " and o.next_at <= now() and coalesce(" + clear_at + ", '-infinity') <= now() order by o.odoo_id, case when o.odoo_id = 0 then o.id end, " + kind_order + ", o.next_at) q order by o_rank, o_next limit $4");
     s.bind(pg::array_of(lines)).bind(odoo_db).bind(interval_of(unclear_wait)).bind(limit);
     const auto r = co_await read_one(pool_, s);
     std::vector<delivery> out;
@@ -79,7 +80,7 @@ asio::awaitable<std::optional<std::int64_t>> store::begin_attempt(const hold& h,
     std::vector<pg::statement> all;
     if (d.kind == domain::delivery_kind::consumption)
         all.emplace_back("update odoo_outbox o set state = 'discarded', last_error = 'the batch has completed; its finish carries the totals' where o.id = $1 and o.state in ('due', 'sending') and not "
-                         "exists (select from mo_batch b where b.id = o.batch_id and b.state <> 'completed')")
+                         "exists (select from mo_batch b where b.id = o.batch_id and b.state not in ('completed', 'parked'))")
             .bind(d.id);
     all.emplace_back("with o as (update odoo_outbox set state = 'sending' where id = $1 and line = $2 and version = $3 and state in ('due', 'sending') returning *) insert into odoo_attempt (line, outbox_id, "
                      "odoo_db, odoo_id, batch_id, version, call, \"values\", epoch) select o.line, o.id, o.odoo_db, o.odoo_id, o.batch_id, o.version, $4::text, $5::jsonb, $6::bigint from o returning id")
@@ -103,35 +104,45 @@ asio::awaitable<void> store::end_attempt(const hold& h, std::int64_t attempt_id,
 
 asio::awaitable<bool> store::set_finish_values(const hold& h, const delivery& d, const domain::finish_values& v)
 {
-    std::vector<pg::statement> all;
-    all.emplace_back("update odoo_outbox set finish_values = $4, state = 'sending' where id = $1 and line = $2 and version = $3 and state in ('due', 'sending')").bind(d.id).bind(h.line).bind(d.version).bind(finish_json(v));
     journal_entry e;
     e.batch_id = d.batch_id;
     e.mo_id = d.mo_id;
     e.what = "finish.values";
     e.values = finish_json(v);
     e.answer = "produced quantity from " + v.produced_from;
-    all.push_back(journal_statement(h.line, e));
+    std::vector<pg::statement> all;
+    all.push_back(journaled(h.line, e, "update odoo_outbox set finish_values = $7, state = 'sending' where id = $10 and line = $1 and version = $11 and state in ('due', 'sending')"));
+    all.back().bind(d.id).bind(d.version);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
-    co_return r.front().affected() == 1;
+    co_return r.front().at(0, 0).as_int64() == 1;
 }
 
 asio::awaitable<void> store::delivered(const hold& h, const delivery& d, bool done_marked, core::duration live_interval, std::optional<std::int64_t> attempt, const std::string& note)
 {
     std::vector<pg::statement> all;
-    if (attempt) all.emplace_back("update odoo_attempt set ended_at = now(), outcome = 'ok' where id = $1 and line = $2").bind(*attempt).bind(h.line);
-    // An acknowledgement counts for the version that was sent, and for nothing newer.
-    all.emplace_back("update odoo_outbox set state = case when version = $3 then 'sent' else 'due' end, sent_at = now(), tries = 0, last_error = '', next_at = case when version = $3 then next_at else now() + "
-                     "$4::interval end where id = $1 and line = $2 and state in ('due', 'sending')")
-        .bind(d.id).bind(h.line).bind(d.version).bind(interval_of(live_interval));
-    all.emplace_back("update mo_batch set update_odoo = true, done_marked = done_marked or $4::boolean where id = $1 and line = $2 and version = $3").bind(d.batch_id).bind(h.line).bind(d.version).bind(done_marked);
+    // The batch before its delivery, as record_cycle does: the two meet in every cycle of a running batch. An
+    // acknowledgement counts for the version that was sent, and for nothing newer.
+    if (d.kind == domain::delivery_kind::finish || d.kind == domain::delivery_kind::consumption)
+        all.emplace_back("update mo_batch set update_odoo = true, done_marked = done_marked or $4::boolean where id = $1 and line = $2 and version = $3").bind(d.batch_id).bind(h.line).bind(d.version).bind(done_marked);
+    const std::string ended = "update odoo_outbox set state = case when version = $11 then 'sent' else 'due' end, sent_at = now(), tries = 0, last_error = '', next_at = case when version = $11 then next_at else now() + "
+                              "$12::interval end where id = $10 and line = $1 and state in ('due', 'sending')";
+    journal_entry e;
+    e.batch_id = d.batch_id;
+    e.mo_id = d.mo_id;
+    e.what = fmt::format("odoo.{}", domain::to_string(d.kind));
+    e.answer = note;
     if (d.kind != domain::delivery_kind::consumption) {
-        journal_entry e;
-        e.batch_id = d.batch_id;
-        e.mo_id = d.mo_id;
-        e.what = fmt::format("odoo.{}", domain::to_string(d.kind));
-        e.answer = note;
-        all.push_back(journal_statement(h.line, e));
+        all.push_back(journaled(h.line, e, ended));
+        all.back().bind(d.id).bind(d.version).bind(interval_of(live_interval));
+    } else {
+        // A live value is journaled by its attempt.
+        all.emplace_back("update odoo_outbox set state = case when version = $3 then 'sent' else 'due' end, sent_at = now(), tries = 0, last_error = '', next_at = case when version = $3 then next_at else now() + "
+                         "$4::interval end where id = $1 and line = $2 and state in ('due', 'sending')")
+            .bind(d.id).bind(h.line).bind(d.version).bind(interval_of(live_interval));
+    }
+    if (attempt) {
+        all.emplace_back("update odoo_attempt set ended_at = now(), outcome = 'ok', answer = $3 where id = $1 and line = $2").bind(*attempt).bind(h.line).bind(note);
+        all.push_back(journal_attempt(*attempt, note));
     }
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
@@ -147,16 +158,19 @@ asio::awaitable<void> store::retry_later(const hold& h, const delivery& d, core:
 
 asio::awaitable<void> store::park(const hold& h, const delivery& d, const std::string& reason)
 {
-    std::vector<pg::statement> all;
-    all.emplace_back("update odoo_outbox set state = 'parked', last_error = $4 where id = $1 and line = $2 and version = $3 and state in ('due', 'sending')").bind(d.id).bind(h.line).bind(d.version).bind(reason);
-    if (d.kind == domain::delivery_kind::finish || d.kind == domain::delivery_kind::cancel)
-        all.emplace_back("update mo_batch set state = 'parked', reason = $3 where id = $1 and line = $2 and version = $4 and state in ('completed', 'held', 'lost')").bind(d.batch_id).bind(h.line).bind(reason).bind(d.batch ? d.batch->version : d.version);
     journal_entry e;
     e.batch_id = d.batch_id;
     e.mo_id = d.mo_id;
     e.what = fmt::format("parked.{}", domain::to_string(d.kind));
     e.answer = reason;
-    all.push_back(journal_statement(h.line, e));
+    std::vector<pg::statement> all;
+    // Together: a batch that got a newer version meanwhile (a person completed it) is parked no more than its row is.
+    if (d.kind == domain::delivery_kind::finish || d.kind == domain::delivery_kind::cancel)
+        all.emplace_back("update mo_batch b set state = 'parked', reason = $3 where b.id = $1 and b.line = $2 and b.state in ('completed', 'held', 'lost') and exists (select from odoo_outbox o where o.id = $4 and o.version = $5 and "
+                         "o.state in ('due', 'sending')) and ($6 <> 'finish' or b.version = $5)")
+            .bind(d.batch_id).bind(h.line).bind(reason).bind(d.id).bind(d.version).bind(domain::to_string(d.kind));
+    all.push_back(journaled(h.line, e, "update odoo_outbox set state = 'parked', last_error = $8 where id = $10 and line = $1 and version = $11 and state in ('due', 'sending')"));
+    all.back().bind(d.id).bind(d.version);
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 

@@ -76,10 +76,7 @@ asio::awaitable<std::variant<staged, stage_conflict>> store::stage_load(const ho
     std::vector<pg::statement> all;
     all.emplace_back("insert into plc_load (line, number, state, images) values ($1, (select coalesce(max(number), 0) + 1 from plc_load where line = $1), 'staged', $2)")
         .bind(h.line).bind(images_json(images));
-    // The index only knows slots; a load must not join batches of another one either.
-    all.emplace_back("do $$ begin if exists (select from mo_batch b join plc_load l on l.id = b.load where l.state <> 'withdrawn' and b.line = (select line from plc_load where id = "
-                     "lastval()) and b.load <> lastval() and b.state in ('queued', 'loading', 'loaded', 'running')) then raise exception 'the line has unfinished batches' using "
-                     "errcode = 'BB002'; end if; end $$");
+    all.emplace_back("select assert_line_free($1)").bind(h.line);
     for (const auto& o : orders) {
         const auto& src = o.order.source;
         auto& b = all.emplace_back("insert into mo_batch (line, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, run, batch_no, load, state, bom_id, finished_goods, quantity_goods) "
@@ -93,16 +90,14 @@ asio::awaitable<std::variant<staged, stage_conflict>> store::stage_load(const ho
         all.emplace_back("delete from order_refusal where odoo_db = $1 and odoo_id = $2").bind(src.id.odoo_db).bind(src.id.odoo_id);
         all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $1 and kind = 'order_refused' and subject = $2 and state <> 'resolved'")
             .bind(h.line).bind(src.name);
-        // After the insert, which waits for whoever archives this very order: this statement sees that archive.
-        auto& x = all.emplace_back("select 1 / (case when exists (select from mo_histories where odoo_db = $1 and odoo_id = $2 and odoo_create_date = $3 and status <> 'reset') then 0 else 1 end)");
-        x.bind(src.id.odoo_db).bind(src.id.odoo_id).bind(src.id.create_date);
+        all.emplace_back("select assert_not_archived($1, $2, $3)").bind(src.id.odoo_db).bind(src.id.odoo_id).bind(src.id.create_date);
     }
     std::string refused;
     try {
         co_await fenced_pipeline(pool_, h, std::move(all));
     } catch (const pg::error& e) {
-        // 23505 unique_violation, 22012 the history check, BB002: somebody else has the order or the line is not free.
-        if (e.peer_code() != "23505" && e.peer_code() != "22012" && e.peer_code() != "BB002") throw;
+        // 23505 unique_violation: somebody else has the order, or the line an open load; BB002 and BB003 are ours (the schema).
+        if (e.peer_code() != "23505" && e.peer_code() != "BB002" && e.peer_code() != "BB003") throw;
         refused = e.peer_code();
     }
     if (!refused.empty()) {

@@ -6,6 +6,7 @@ namespace asio = boost::asio;
 
 asio::awaitable<void> store::record_refusals(const hold& h, const std::vector<refusal>& refused, core::duration retry_after)
 {
+    if (refused.empty()) co_return;
     std::vector<pg::statement> all;
     for (const auto& r : refused)
         all.emplace_back("insert into order_refusal (line, odoo_db, odoo_id, mo_id, reason, retry_at) values ($1, $2, $3, $4, $5, now() + $6::interval) on conflict (odoo_db, odoo_id) do update set line = excluded.line, "
@@ -46,7 +47,9 @@ asio::awaitable<void> store::record_run(const run_record& r)
     std::vector<pg::statement> all;
     bind(all.emplace_back("insert into task_run (line, task, current, started_at, ended_at, outcome, changed, asked_for, detail) values ($1, $2, true, $3, $4, $5, $6, $7, $8) on conflict (line, task) where current do "
                           "update set started_at = excluded.started_at, ended_at = excluded.ended_at, outcome = excluded.outcome, changed = excluded.changed, asked_for = excluded.asked_for, detail = excluded.detail"));
-    if (r.changed || r.asked_for || (r.outcome != "ok" && r.outcome != "skipped"))
+    // A run that has only begun, or a task that is switched off, is a state and not an event.
+    const bool ended = r.outcome != "running" && r.outcome != "off";
+    if (ended && (r.changed || r.asked_for || r.outcome == "failed"))
         bind(all.emplace_back("insert into task_run (line, task, current, started_at, ended_at, outcome, changed, asked_for, detail) values ($1, $2, false, $3, $4, $5, $6, $7, $8)"));
     auto connection = co_await pool_.acquire();
     co_await connection->pipeline(all);

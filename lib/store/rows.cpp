@@ -149,14 +149,34 @@ domain::load load_of(const pg::result& r, std::size_t row)
     return l;
 }
 
-pg::statement journal_statement(const std::string& line, const journal_entry& e)
+namespace {
+
+void bind_entry(pg::statement& s, const std::string& line, const journal_entry& e)
 {
-    pg::statement s("insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer, who) values "
-                    "($1, nullif($2::bigint, 0), $3, $4, coalesce(nullif($5, ''), (select mo_id from mo_batch where id = $2), ''), $6, $7, $8, $9)");
     s.bind(line).bind(e.batch_id);
     if (e.order) s.bind(e.order->odoo_db).bind(e.order->odoo_id);
     else s.bind_null().bind_null();
     s.bind(e.mo_id).bind(e.what).bind(e.values).bind(e.answer).bind(e.who);
+}
+
+// Order and name of a journal row come from its batch where the caller did not say them.
+const std::string journal_insert =
+    "insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer, who) select $1::text, nullif($2::bigint, 0), coalesce($3::text, (select odoo_db from mo_batch where id = $2)), "
+    "coalesce($4::bigint, (select odoo_id from mo_batch where id = $2)), coalesce(nullif($5::text, ''), (select mo_id from mo_batch where id = $2), ''), $6::text, $7::jsonb, $8::text, $9::text";
+
+}  // namespace
+
+pg::statement journal_statement(const std::string& line, const journal_entry& e)
+{
+    pg::statement s(journal_insert);
+    bind_entry(s, line, e);
+    return s;
+}
+
+pg::statement journaled(const std::string& line, const journal_entry& e, const std::string& act)
+{
+    pg::statement s("with act as (" + act + " returning 1), noted as (" + journal_insert + " where exists (select from act)) select count(*) from act");
+    bind_entry(s, line, e);
     return s;
 }
 

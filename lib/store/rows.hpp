@@ -24,5 +24,8 @@ domain::finish_values finish_of(const boost::json::value& v);
 std::vector<domain::move_value> moves_of(const boost::json::value& v);
 std::string interval_of(core::duration d);    // "1500 milliseconds"
 pg::statement journal_statement(const std::string& line, const journal_entry& e);
+// `act` (an insert, update or delete without "returning") and the journal row only if it hit a row; the result is one row with
+// the number of rows it hit. Parameters: $1 is the line, $2 the entry's batch_id; those of `act` start at $10.
+pg::statement journaled(const std::string& line, const journal_entry& e, const std::string& act);
 
 }  // namespace batchbridge::store
