@@ -109,6 +109,11 @@ void line::lease_lost()
     changed_.set();
 }
 
+void line::lease_up()
+{
+    changed_.set();
+}
+
 void line::stop()
 {
     stopping_ = true;

@@ -29,6 +29,8 @@ public:
     boost::asio::awaitable<void> run();
     // The lease is gone (from the lease keeper): end the tasks at once and go back to waiting for the lock.
     void lease_lost();
+    // There is a lease again: try for the lock now instead of at the next poll.
+    void lease_up();
     // Graceful end: running runs finish, no new ones start.
     void stop();
 

@@ -126,7 +126,9 @@ asio::awaitable<void> service::run()
             [this] {
                 for (auto& l : lines_) l->lease_lost();
             },
-            [] {});
+            [this] {
+                for (auto& l : lines_) l->lease_up();
+            });
     });
     core::task_group main(env_.executor, [](const std::string& name, std::exception_ptr e) {
         core::log::error({}, "{} ended: {}", name, core::describe(e));

@@ -43,6 +43,15 @@ json::object uom_record(const std::string& uom)
 }
 
 // `value` as far as the specification asks for it; an unknown field is Odoo's ValueError.
+// Which model a relation leads to, for error messages.
+std::string model_behind(std::string_view field)
+{
+    static const std::map<std::string_view, std::string> known{{"move_raw_ids", "stock.move"}, {"product_id", "product.product"}, {"product_uom", "uom.uom"},
+                                                               {"product_uom_id", "uom.uom"}, {"bom_id", "mrp.bom"}, {"location_id", "stock.location"}};
+    const auto it = known.find(field);
+    return it == known.end() ? std::string(field) : it->second;
+}
+
 json::value project(const json::value& value, const json::value& spec, const std::string& model)
 {
     const auto* s = spec.if_object();
@@ -55,7 +64,7 @@ json::value project(const json::value& value, const json::value& spec, const std
         for (const auto& [key, sub] : fields->as_object()) {
             const auto* found = v.get_object().if_contains(key);
             if (found == nullptr) throw odoo_fault("builtins.ValueError", fmt::format("Invalid field '{}' on model '{}'", std::string_view(key), model));
-            out[key] = project(*found, sub, model);
+            out[key] = project(*found, sub, model_behind(key));
         }
         return out;
     };
@@ -249,6 +258,10 @@ json::object odoo_model::record(const sim_order& o, const json::object* specific
         r["manual_consumption"] = m.manual;
         r["state"] = json::value(m.state);
         r["scrapped"] = false;
+        json::object location;
+        location["id"] = 8;
+        location["display_name"] = "WH/Stock";
+        r["location_id"] = std::move(location);
         moves.push_back(std::move(r));
     }
     all["move_raw_ids"] = std::move(moves);
@@ -259,7 +272,7 @@ json::object odoo_model::record(const sim_order& o, const json::object* specific
         for (const auto& [key, spec] : *specification) {
             const auto* v = all.if_contains(key);
             if (v == nullptr) throw odoo_fault("builtins.ValueError", fmt::format("Invalid field '{}' on model 'mrp.production'", std::string_view(key)));
-            out[key] = project(*v, spec, "mrp.production");
+            out[key] = project(*v, spec, model_behind(key));
         }
     } else {
         for (const auto& f : fields != nullptr ? *fields : json::array{}) {
