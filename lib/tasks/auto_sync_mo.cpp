@@ -43,6 +43,7 @@ asio::awaitable<plc_picture> look_at_plc(line& l)
     auto& store = l.env().store;
     const auto read = co_await l.device().read_all(plc::area::read);
     const auto write = co_await l.device().read_all(plc::area::write);
+    l.env().board.up("plc " + l.name());
     std::vector<domain::slot_reading> shown_read, shown_write;
     std::vector<std::string> names;
     plc_picture out;
@@ -104,6 +105,7 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
     while (static_cast<int>(out.orders.size()) < wanted) {
         ask.limit = wanted - static_cast<int>(out.orders.size());
         auto answer = co_await env.erp.fetch_confirmed(ask);
+        env.board.up("odoo");
         const std::size_t received = answer.orders.size();
         std::size_t left_out = 0;
         std::vector<store::refusal> refused;

@@ -37,7 +37,7 @@ bool dependency_board::down(const std::string& what, const std::string& error)
     if (e.now == state::down) return false;
     e.now = state::down;
     e.since = core::utc_now();
-    core::log::warning({e.line, {}, {}, {}}, "{} does not answer, will keep trying: {}", what, error);
+    core::log::warning({e.line, {}, {}, {}}, "{} is down, will keep trying: {}", what, error);
     return true;
 }
 

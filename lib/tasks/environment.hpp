@@ -30,4 +30,8 @@ struct environment {
 // Runs `op`; notes in the board whether PostgreSQL answered. For the loops that talk to the database by themselves.
 void note_database(environment& env, std::exception_ptr e);
 
+// For a run that failed: tells the board if `e` says that the line's PLC, PostgreSQL or Odoo does not answer. True = it
+// did, and the board has logged the change, so the run need not.
+bool note_dependency(environment& env, const std::string& line, std::exception_ptr e);
+
 }  // namespace batchbridge::tasks

@@ -1,6 +1,7 @@
 #include "tasks/line.hpp"
 
 #include "core/log.hpp"
+#include "pg/error.hpp"
 #include "tasks/auto_sync_mo.hpp"
 #include "tasks/cleanup.hpp"
 #include "tasks/plc_read_sync.hpp"
@@ -39,6 +40,28 @@ void note_database(environment& env, std::exception_ptr e)
     if (!core::is_cancellation(e)) env.board.down("database", core::describe(e));
 }
 
+bool note_dependency(environment& env, const std::string& line, std::exception_ptr e)
+{
+    const auto away = [](const core::error& x) { return x.kind() != core::error_kind::rejected && x.kind() != core::error_kind::internal; };
+    try {
+        std::rethrow_exception(e);
+    } catch (const plc::error& x) {
+        if (x.kind() == core::error_kind::cancelled) return true;
+        // An exception answer to a read of the map's registers: the PLC is there and of no use.
+        if (x.kind() == core::error_kind::internal) return false;
+        env.board.down("plc " + line, x.what());
+    } catch (const odoo::error& x) {
+        if (x.outcome() == domain::call_outcome::rejected || !away(x)) return false;
+        env.board.down("odoo", x.what());
+    } catch (const pg::error& x) {
+        if (!away(x)) return false;
+        note_database(env, e);
+    } catch (...) {
+        return false;
+    }
+    return true;
+}
+
 line::line(environment& env, core::line_config config, domain::plant_map map, const device_factory& make_device)
     : env_(env), config_(std::move(config)), map_(std::move(map)), plc_writes_(env.executor), changed_(env.executor)
 {
@@ -75,7 +98,8 @@ void line::make_tasks()
         rule.interval = t.interval;
         tasks_.push_back(std::make_unique<periodic>(env_.executor, config_.name, name, rule, t.enabled && c.enable_auto_sync,
                                                     std::move(body),
-                                                    [this, name](const finished_run& r) { return record(name, r); }));
+                                                    [this, name](const finished_run& r) { return record(name, r); },
+                                                    [this](std::exception_ptr e) { return note_dependency(env_, config_.name, e); }));
     };
     add(task_names::auto_sync_mo, c.auto_sync_mo, [this] { return auto_sync_mo(*this); });
     add(task_names::plc_read_sync, c.plc_read_sync, [this] { return reader_->run(); });

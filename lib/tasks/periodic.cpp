@@ -46,9 +46,9 @@ run_result from_exception(std::exception_ptr e)
 }  // namespace
 
 periodic::periodic(asio::any_io_executor executor, std::string line, std::string name, domain::schedule_rule rule, bool enabled,
-                   body run, recorder record)
+                   body run, recorder record, told already_told)
     : executor_(std::move(executor)), line_(std::move(line)), name_(std::move(name)), rule_(rule), run_(std::move(run)),
-      record_(std::move(record)), wake_(executor_), finished_(executor_), enabled_(enabled)
+      record_(std::move(record)), already_told_(std::move(already_told)), wake_(executor_), finished_(executor_), enabled_(enabled)
 {
 }
 
@@ -110,6 +110,7 @@ asio::awaitable<void> periodic::run_once(bool asked_for)
     run.asked_for = asked_for;
     run.started = core::utc_now();
     running_ = true;
+    bool quiet = false;
     std::exception_ptr failure;
     try {
         run.result = co_await run_();
@@ -127,19 +128,23 @@ asio::awaitable<void> periodic::run_once(bool asked_for)
             }
         }
         run.result = from_exception(failure);
+        quiet = already_told_ && already_told_(failure);
     }
     run.ended = core::utc_now();
     const bool failed = is_failure(run.result.what);
     const bool failed_before = last_ && is_failure(last_->result.what);
-    run.news = failed ? (!failed_before || last_->result.detail != run.result.detail) : failed_before;
-    if (failed && run.news) {
-        if (run.result.what == run_result::kind::unavailable)
-            core::log::warning(about, "run failed, will be repeated: {}", run.result.detail);
-        else
-            core::log::error(about, "run failed: {}", run.result.detail);
-    } else if (!failed && failed_before) {
+    // What is away fails in many words while it is away: one line for the change, not one per attempt.
+    const bool same = failed_before && last_->result.what == run.result.what && (run.result.what == run_result::kind::unavailable || last_->result.detail == run.result.detail);
+    run.news = failed ? !same : failed_before;
+    if (failed && quiet)
+        core::log::debug(about, "run failed, will be repeated: {}", run.result.detail);
+    else if (failed && run.news && run.result.what == run_result::kind::unavailable)
+        core::log::warning(about, "run failed, will be repeated: {}", run.result.detail);
+    else if (failed && run.news)
+        core::log::error(about, "run failed: {}", run.result.detail);
+    else if (!failed && failed_before && !quiet_before_)
         core::log::info(about, "runs again");
-    }
+    quiet_before_ = failed && quiet;
     ++runs_;
     last_ = run;
     finished_.set();

@@ -32,7 +32,7 @@ struct finished_run {
     run_result result;
     core::utc_time started{}, ended{};
     bool asked_for = false;
-    bool news = false;               // the first failure after a success, or another failure than the last one
+    bool news = false;               // the first failure after a success, or a failure of another kind than the last one
 };
 
 class periodic {
@@ -41,8 +41,11 @@ public:
     // Called after each run; must not throw.
     using recorder = std::function<boost::asio::awaitable<void>(const finished_run&)>;
 
+    // Asked for each run that failed; true = the log says it already (a dependency that went down), so the run does not.
+    using told = std::function<bool(std::exception_ptr)>;
+
     periodic(boost::asio::any_io_executor executor, std::string line, std::string name, domain::schedule_rule rule,
-             bool enabled, body run, recorder record);
+             bool enabled, body run, recorder record, told already_told = {});
 
     const std::string& name() const noexcept { return name_; }
     bool enabled() const noexcept { return enabled_; }
@@ -76,11 +79,12 @@ private:
     domain::schedule_rule rule_;
     body run_;
     recorder record_;
+    told already_told_;
     core::event wake_, finished_;
     std::optional<finished_run> last_;
     std::uint64_t runs_ = 0;
     unsigned failures_ = 0;
-    bool enabled_, running_ = false, wanted_ = false, asked_for_ = false, stopping_ = false, looping_ = false;
+    bool enabled_, running_ = false, wanted_ = false, asked_for_ = false, stopping_ = false, looping_ = false, quiet_before_ = false;
 };
 
 }  // namespace batchbridge::tasks

@@ -59,8 +59,11 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
     const auto shown = domain::decode_slot(line_.map(), image);
     if (shown.empty() || shown.status_read_data != 1) co_return;
     if (first != rows_.end() && shown.mo_id != first->order_key) co_return;
-    co_await line_.env().store.set_load_state(line_.hold(), load_->id, domain::load_state::taken, std::nullopt, std::nullopt);
+    // After a crash right behind the arming its batches still say loading.
+    co_await line_.env().store.set_load_state(line_.hold(), load_->id, domain::load_state::taken, batch_state::loaded, std::nullopt);
     load_->state = domain::load_state::taken;
+    for (auto& b : rows_)
+        if (b.load == load_->id && (b.state == batch_state::queued || b.state == batch_state::loading)) b.state = batch_state::loaded;
     core::log::info(line_.about(task_names::plc_read_sync), "the PLC has taken load {}", load_->number);
 }
 

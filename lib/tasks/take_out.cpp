@@ -21,7 +21,7 @@ asio::awaitable<void> withdraw_offer(line& l, const domain::load& load)
     asio::steady_timer timer(l.env().executor, settle);
     co_await timer.async_wait(asio::use_awaitable);
     if (co_await l.device().read_ready() == 1) {
-        co_await l.env().store.set_load_state(l.hold(), load.id, domain::load_state::taken, std::nullopt, std::nullopt);
+        co_await l.env().store.set_load_state(l.hold(), load.id, domain::load_state::taken, domain::batch_state::loaded, std::nullopt);
         l.rows_changed();
         co_return;
     }

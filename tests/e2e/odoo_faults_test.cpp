@@ -1,0 +1,170 @@
+// Odoo hangs, drops answers, commits late, hides behind a proxy: the PLC cycle does not notice and nothing happens twice.
+#include "e2e/expect.hpp"
+
+#include <boost/json/parse.hpp>
+
+#include <atomic>
+#include <sstream>
+#include <thread>
+
+using namespace bb_test;
+
+namespace {
+
+// How late a thread that only sleeps is woken on this machine, at worst: what no program could have done better.
+class machine_lateness {
+public:
+    machine_lateness()
+    {
+        thread_ = std::jthread([this](const std::stop_token& stop) {
+            while (!stop.stop_requested()) {
+                const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+                std::this_thread::sleep_until(due);
+                const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - due).count();
+                if (late > worst_) worst_ = late;
+            }
+        });
+    }
+    std::int64_t worst_ms() const { return worst_; }
+
+private:
+    std::atomic<std::int64_t> worst_{0};
+    std::jthread thread_;
+};
+
+// The longest time in ms between the first requests of two read cycles, between two points of CLOCK_MONOTONIC.
+std::int64_t longest_gap_ms(const std::string& log, std::int64_t from_ns, std::int64_t to_ns, std::int64_t interval_ms)
+{
+    std::istringstream in(log);
+    std::string line;
+    std::int64_t start = from_ns, worst = 0, last = 0;
+    while (std::getline(in, line)) {
+        boost::system::error_code ec;
+        const auto v = boost::json::parse(line, ec);
+        if (ec || !v.is_object() || !v.get_object().contains("function")) continue;
+        const auto at = v.at("ns").as_int64();
+        if (v.at("function").as_int64() != 3 || v.at("address").as_int64() >= 7000 || at < from_ns || at > to_ns) continue;
+        // Requests of one cycle follow each other closely; a new cycle begins after a pause.
+        if (last == 0 || at - last > interval_ms * 1000000 / 2) {
+            if (last != 0) worst = std::max(worst, (at - start) / 1000000);
+            start = at;
+        }
+        last = at;
+    }
+    return std::max(worst, (to_ns - last) / 1000000);
+}
+
+std::int64_t now_ns()
+{
+    return std::chrono::steady_clock::now().time_since_epoch().count();
+}
+
+void wait_running(plant& p)
+{
+    wait_until("a running batch", seconds(30), [&] { return !p.sql("select to_regclass('mo_batch')").empty() && p.count("mo_batch where state = 'running'") > 0; });
+}
+
+}  // namespace
+
+TEST_CASE("Odoo hangs for 20 s and no gap between read cycles is longer than the interval and 100 ms (L-15)")
+{
+    constexpr int interval = 250;
+    plant_options o;
+    o.plc_speed = 10;   // runs through the whole hang
+    o.environment = {{"PLC_READ_INTERVAL", std::to_string(interval) + "ms"}, {"ODOO_TIMEOUT", "15s"}, {"ODOO_WRITE_TIMEOUT", "60s"}, {"ODOO_UNCLEAR_WAIT", "60s"}};
+    plant p(o);
+    p.generate(4);
+    p.start_bridge();
+    wait_running(p);
+    const machine_lateness machine;
+    p.odoo("/fault", R"({"kind": "hang"})");
+    const auto from = now_ns();
+    const auto before = p.count("journal");
+    wait_until("20 s to pass", seconds(30), [&] { return now_ns() - from > 20'000'000'000; });
+    const auto gap = longest_gap_ms(p.plc_log(), from, now_ns(), interval);
+    INFO("longest gap " << gap << " ms, the machine itself was late by " << machine.worst_ms() << " ms");
+    CHECK(gap > 0);
+    CHECK(gap <= interval + 100 + machine.worst_ms());
+    CHECK(p.count("odoo_outbox where state = 'sending'") >= 1);
+    static_cast<void>(before);
+    CHECK(p.bridge_runs());
+}
+
+TEST_CASE("an answer dropped after Odoo processed the call is not repeated with effect (L-02, L-07)")
+{
+    const auto method = GENERATE(as<std::string>{}, "write", "button_mark_done");
+    INFO(method);
+    plant_options o;
+    o.plc_speed = 1000;
+    plant p(o);
+    p.generate(3);
+    p.odoo("/fault", R"({"kind": "drop_after", "method": ")" + method + R"(", "count": 4})");
+    p.start_bridge();
+    p.wait_archived(3, seconds(90));
+    check_exact(p, 3);
+    // The faults really hit: attempts without an outcome are left as the record of it.
+    CHECK(p.count("odoo_attempt where outcome is null") >= 3);
+}
+
+TEST_CASE("a call that commits after the client hung up does not land on a done order (L-07)")
+{
+    plant_options o;
+    o.plc_speed = 1000;
+    plant p(o);
+    p.generate(3);
+    // Later than the write timeout of 600 ms, before the unclear wait of 1500 ms is over.
+    p.odoo("/fault", R"({"kind": "late_commit", "method": "write", "delay_ms": 1000, "count": 3})");
+    p.start_bridge();
+    p.wait_archived(3, seconds(90));
+    check_exact(p, 3);
+}
+
+TEST_CASE("a proxy's 504, its HTML, garbage and 500s delay an order and nothing else")
+{
+    plant_options o;
+    o.plc_speed = 1000;
+    plant p(o);
+    p.generate(3);
+    for (const auto* kind : {"http_504", "html", "garbage", "http_500", "half_open", "operational_error", "reset"})
+        p.odoo("/fault", std::string(R"({"kind": ")") + kind + R"(", "method": "write", "delay_ms": 300, "count": 1})");
+    p.start_bridge();
+    p.wait_archived(3, seconds(120));
+    check_exact(p, 3);
+}
+
+TEST_CASE("an order cancelled in Odoo while it is made ends as cancelled and blocks nothing (L-06)")
+{
+    plant_options o;
+    o.plc_speed = 100;
+    plant p(o);
+    p.generate(3);
+    p.start_bridge();
+    wait_running(p);
+    p.odoo("/orders/1", R"({"act": "cancel"})");
+    p.plc("/speed", R"({"speed": 1000})");
+    p.wait_archived(2, seconds(60));
+    wait_until("the cancelled order's end", seconds(30), [&] { return p.count("mo_batch") == 0; });
+    CHECK(p.sql("select status from mo_histories where odoo_id = 1") == "cancelled");
+    CHECK(p.count("alert where kind = 'order_cancelled'") == 1);
+    CHECK(p.odoo("/violations").as_array().empty());
+}
+
+TEST_CASE("an order that a person finished in Odoo with other figures is parked, and the others go on (L-06, L-07)")
+{
+    plant_options o;
+    o.plc_speed = 100;
+    plant p(o);
+    p.generate(3);
+    p.start_bridge();
+    wait_running(p);
+    p.odoo("/orders/1", R"({"act": "finish"})");
+    p.plc("/speed", R"({"speed": 1000})");
+    p.wait_archived(2, seconds(60));
+    wait_until("the parked order", seconds(30), [&] { return p.count("mo_batch where state = 'parked'") == 1; });
+    CHECK(p.odoo("/violations").as_array().empty());
+    CHECK_THAT(p.sql("select last_error from odoo_outbox where kind = 'finish' and state = 'parked'"), Catch::Contains("other quantities"));
+    CHECK(p.count("alert where kind = 'delivery_parked' and state = 'open'") == 1);
+    // The next orders come although one is parked.
+    p.generate(1);
+    p.wait_archived(3, seconds(60));
+}
