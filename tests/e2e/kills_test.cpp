@@ -40,6 +40,11 @@ public:
         if (state_.name == "queued" || state_.name == "loading") plant_->plc("/fault", R"({"kind": "delay", "delay_ms": 15})");
         plant_->start_bridge();
         wait_until("the schema", seconds(20), [&] { return !plant_->sql("select to_regclass('odoo_attempt')").empty(); });
+        // Queued lasts from the commit of the staging to the next statement.
+        if (state_.name == "queued") {
+            plant_->sql("create function linger() returns trigger language plpgsql as 'begin perform pg_sleep(0.06); return new; end'");
+            plant_->sql("create trigger linger before update on mo_batch for each row when (old.state = 'queued' and new.state = 'loading') execute function linger()");
+        }
         for (int i = 0; i < kills; ++i) {
             plant_->generate(2);
             orders += 2;
