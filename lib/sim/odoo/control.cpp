@@ -64,19 +64,13 @@ server_response change_order(odoo_model& model, std::int64_t id, const json::obj
     auto& o = it->second;
     const auto act = text(body, "act");
     if (act == "cancel") {
-        o.state = "cancel";
+        model.cancel(o);
     } else if (act == "delete") {
         model.orders().erase(it);
     } else if (act == "finish") {
-        o.state = "done";
-        o.qty_producing = o.qty_produced = o.quantity;
-        for (auto& m : o.moves) {
-            m.quantity = m.planned;
-            m.picked = true;
-            m.state = "done";
-        }
+        model.finish_as_planned(o);
     } else if (act == "set_quantity") {
-        o.quantity = core::decimal(static_cast<int>(number(body, "quantity", 1)));
+        model.change_quantity(o, core::decimal(static_cast<int>(number(body, "quantity", 1))));
     } else {
         return server_response::error(400, "act is cancel, delete, finish or set_quantity");
     }

@@ -13,6 +13,75 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 using http::server_response;
 
+namespace {
+
+// "18.0+e-20241005": series 18.0, info [18, 0, 0, "final", 0, ""] (a00).
+json::object version_answer(const std::string& version)
+{
+    const auto series = version.substr(0, version.find('+'));
+    const auto dot = series.find('.');
+    json::array info;
+    for (const auto& part : {series.substr(0, dot), dot == std::string::npos ? std::string("0") : series.substr(dot + 1)}) {
+        const bool digits = !part.empty() && part.find_first_not_of("0123456789") == std::string::npos;
+        info.push_back(digits ? json::value(std::stoi(part)) : json::value(part));
+    }
+    info.push_back(0);
+    info.push_back("final");
+    info.push_back(0);
+    info.push_back("");
+    json::object o;
+    o["server_version"] = json::value(version);
+    o["server_version_info"] = std::move(info);
+    o["server_serie"] = json::value(series);
+    o["protocol_version"] = 1;
+    return o;
+}
+
+json::object error_member(const std::string& name, const std::string& message)
+{
+    json::array arguments;
+    arguments.push_back(json::value(message));
+    json::object data;
+    data["name"] = json::value(name);
+    data["debug"] = "(server traceback)";
+    data["message"] = json::value(message);
+    data["arguments"] = std::move(arguments);
+    data["context"] = json::object{};
+    json::object e;
+    e["code"] = 200;
+    e["message"] = "Odoo Server Error";
+    e["data"] = std::move(data);
+    return e;
+}
+
+json::object envelope(const json::value& id)
+{
+    json::object out;
+    out["jsonrpc"] = "2.0";
+    out["id"] = id;
+    return out;
+}
+
+server_response odoo_answer(const json::object& body)
+{
+    auto response = server_response::json(200, body);
+    response.content_type = "application/json; charset=utf-8";
+    response.keep_alive = false;   // the threaded server closes after every answer
+    return response;
+}
+
+server_response page(unsigned status, std::string body)
+{
+    server_response r;
+    r.status = status;
+    r.content_type = "text/html; charset=utf-8";
+    r.body = std::move(body);
+    r.keep_alive = false;
+    return r;
+}
+
+}  // namespace
+
 jsonrpc_front::jsonrpc_front(asio::any_io_executor executor, odoo_model& model, odoo_options options, const std::string& log)
     : executor_(executor), model_(model), options_(std::move(options)), cleared_(executor)
 {
@@ -47,18 +116,17 @@ asio::awaitable<void> jsonrpc_front::wait(std::chrono::milliseconds d)
 json::value jsonrpc_front::dispatch(const parsed_call& c)
 {
     if (c.service == "common" && c.method == "version") {
-        json::object o;
-        o["server_version"] = json::value(options_.version);
-        o["protocol_version"] = 1;
-        return o;
+        return version_answer(options_.version);
     }
     const auto database = [&] {
-        if (c.all.empty() || !c.all[0].is_string() || c.all[0].get_string() != options_.db)
-            throw odoo_fault("psycopg2.OperationalError", fmt::format("connection to server failed: FATAL:  database \"{}\" does not exist", c.all.empty() ? "" : json::serialize(c.all[0])));
+        const auto name = c.all.at(0).is_string() ? std::string(c.all[0].get_string()) : json::serialize(c.all[0]);
+        if (name != options_.db)
+            throw odoo_fault("psycopg2.OperationalError", fmt::format("connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  database \"{}\" does not exist\n", name));
     };
     const auto good = [&](const json::value& secret) {
         return secret.is_string() && (secret.get_string() == options_.password || (!options_.api_key.empty() && secret.get_string() == options_.api_key));
     };
+    if ((c.service == "common" || c.service == "object") && c.all.empty()) throw odoo_fault("builtins.IndexError", "list index out of range");
     if (c.service == "common" && (c.method == "authenticate" || c.method == "login")) {
         database();
         const bool in = c.all.size() > 2 && c.all[1].is_string() && c.all[1].get_string() == options_.user && good(c.all[2]);
@@ -69,31 +137,26 @@ json::value jsonrpc_front::dispatch(const parsed_call& c)
         if (c.all.size() < 5 || !c.all[1].is_int64() || c.all[1].get_int64() != 6 || !good(c.all[2])) throw odoo_fault("odoo.exceptions.AccessDenied", "Access Denied");
         return model_.execute(c.model, c.method, c.args, c.keywords);
     }
+    if (c.service.empty()) throw odoo_fault("builtins.TypeError", "RPC.jsonrpc() missing 3 required positional arguments: 'service', 'method', and 'args'");
     throw odoo_fault("builtins.KeyError", c.service);
 }
 
 server_response jsonrpc_front::shape(const parsed_call& c)
 {
-    json::object out;
-    out["jsonrpc"] = "2.0";
-    out["id"] = c.id;
+    auto out = envelope(c.id);
     std::string outcome = "ok";
+    const auto refuse = [&](const std::string& name, const char* message) {
+        outcome = name;
+        out["error"] = error_member(name, message);
+    };
     try {
         auto result = dispatch(c);
         if (!result.is_null()) out["result"] = std::move(result);
     } catch (const odoo_fault& f) {
-        outcome = f.name;
-        json::object data;
-        data["name"] = json::value(f.name);
-        data["debug"] = "(server traceback)";
-        data["message"] = json::value(f.what());
-        data["arguments"] = json::array{};
-        data["context"] = json::object{};
-        json::object e;
-        e["code"] = 200;
-        e["message"] = "Odoo Server Error";
-        e["data"] = std::move(data);
-        out["error"] = std::move(e);
+        refuse(f.name, f.what());
+    } catch (const std::exception& e) {
+        // An argument of another kind than the method wants: Python would fail somewhere.
+        refuse("builtins.TypeError", e.what());
     }
     json::object call;
     call["ns"] = std::chrono::steady_clock::now().time_since_epoch().count();
@@ -102,50 +165,41 @@ server_response jsonrpc_front::shape(const parsed_call& c)
     call["outcome"] = json::value(outcome);
     if (log_.is_open()) log_ << json::serialize(call) << '\n' << std::flush;
     calls_.push_back(std::move(call));
-    auto response = server_response::json(200, out);
-    response.keep_alive = false;   // the threaded server closes after every answer
-    return response;
+    return odoo_answer(out);
+}
+
+// A real server works on a call for a while; a second one for the same order meanwhile is what must not happen.
+std::unique_ptr<jsonrpc_front::in_flight> jsonrpc_front::begin(const parsed_call& c)
+{
+    if (c.writes == 0) return nullptr;
+    if ((*busy_)[c.writes] > 0) model_.violation(fmt::format("order {}: two calls in flight ({})", c.writes, c.method));
+    return std::make_unique<in_flight>(busy_, c.writes);
 }
 
 void jsonrpc_front::process_late(parsed_call c, std::chrono::milliseconds delay)
 {
     auto shared = std::make_shared<parsed_call>(std::move(c));
-    if (shared->writes != 0) ++busy_[shared->writes];
+    std::shared_ptr<in_flight> busy = begin(*shared);
     asio::co_spawn(
         executor_,
-        [this, shared, delay]() -> asio::awaitable<void> {
+        [this, shared, busy, delay]() mutable -> asio::awaitable<void> {
             co_await wait(delay);
-            if (shared->writes != 0) --busy_[shared->writes];
+            busy.reset();
             shape(*shared);
         },
         asio::detached);
 }
 
-asio::awaitable<server_response> jsonrpc_front::answer(const http::server_request& request)
+std::optional<jsonrpc_front::parsed_call> jsonrpc_front::parse(const json::object& root) const
 {
-    server_response plain;
-    plain.content_type = "text/html; charset=utf-8";
-    plain.keep_alive = false;
-    if (request.target() != "/jsonrpc") {
-        plain.status = 404;
-        plain.body = "<!doctype html><title>404 Not Found</title>";
-        co_return plain;
-    }
-    boost::system::error_code ec;
-    const auto body = json::parse(request.body(), ec);
-    if (request.method() != boost::beast::http::verb::post || ec || !body.is_object()) {
-        plain.status = 400;
-        plain.body = "<!doctype html><title>400 Bad Request</title>";
-        co_return plain;
-    }
     parsed_call c;
+    if (const auto* id = root.if_contains("id")) c.id = *id;
+    const auto* params = root.if_contains("params");
+    if (params == nullptr) return c;   // answered by Odoo, with an error (h22)
     try {
-        const auto& root = body.get_object();
-        if (const auto* id = root.if_contains("id")) c.id = *id;
-        const auto& params = root.at("params").as_object();
-        c.service = std::string(params.at("service").as_string());
-        c.method = std::string(params.at("method").as_string());
-        c.all = params.at("args").as_array();
+        c.service = std::string(params->at("service").as_string());
+        c.method = std::string(params->at("method").as_string());
+        c.all = params->at("args").as_array();
         if (c.service == "object" && c.all.size() >= 5) {
             c.model = std::string(c.all[3].as_string());
             c.method = std::string(c.all[4].as_string());
@@ -154,10 +208,23 @@ asio::awaitable<server_response> jsonrpc_front::answer(const http::server_reques
             c.writes = odoo_model::written_order(c.method, c.args);
         }
     } catch (const std::exception&) {
-        plain.status = 400;
-        plain.body = "<!doctype html><title>400 Bad Request</title>";
-        co_return plain;
+        return std::nullopt;
     }
+    return c;
+}
+
+asio::awaitable<server_response> jsonrpc_front::answer(const http::server_request& request)
+{
+    if (request.target() != "/jsonrpc") co_return page(404, "<!doctype html><title>404 Not Found</title>");
+    if (!request[boost::beast::http::field::content_type].starts_with("application/json")) co_return page(400, "<!doctype html><title>400 Bad Request</title>");
+    boost::system::error_code ec;
+    const auto body = json::parse(request.body(), ec);
+    if (request.method() != boost::beast::http::verb::post || ec) co_return page(400, "Invalid JSON data");
+    if (!body.is_object()) co_return page(400, "Invalid JSON-RPC data");
+    const auto parsed = parse(body.get_object());
+    if (!parsed) co_return page(400, "<!doctype html><title>400 Bad Request</title>");
+    const auto& c = *parsed;
+    auto plain = page(200, "");
     const auto fault = fault_for(c);
     const std::string kind = fault ? fault->kind : "";
     if (kind == "hang") {
@@ -176,13 +243,10 @@ asio::awaitable<server_response> jsonrpc_front::answer(const http::server_reques
         co_return plain;
     }
     if (kind == "operational_error") {
-        json::object out;
-        out["jsonrpc"] = "2.0";
-        out["id"] = c.id;
-        out["error"] = json::parse(R"({"code":200,"message":"Odoo Server Error","data":{"name":"psycopg2.OperationalError","debug":"","message":"connection to server failed","arguments":[],"context":{}}})");
-        auto r = server_response::json(200, out);
-        r.keep_alive = false;
-        co_return r;
+        auto out = envelope(c.id);
+        out["error"] = error_member("psycopg2.OperationalError", "connection to server at \"127.0.0.1\", port 5432 failed: Connection refused\n"
+                                                                 "\tIs the server running on that host and accepting TCP/IP connections?\n");
+        co_return odoo_answer(out);
     }
     if (kind == "late_commit" || kind == "http_504") {
         process_late(c, fault->delay);
@@ -196,15 +260,11 @@ asio::awaitable<server_response> jsonrpc_front::answer(const http::server_reques
         }
         co_return plain;
     }
-    // A real server works on a call for a while; a second one for the same order meanwhile is what must not happen.
-    if (c.writes != 0) {
-        if (busy_[c.writes] > 0) model_.violation(fmt::format("order {}: two calls in flight ({})", c.writes, c.method));
-        ++busy_[c.writes];
-    }
+    auto busy = begin(c);
     auto time = options_.latency;
     if (kind == "delay") time += fault->delay;
     if (time.count() > 0) co_await wait(time);
-    if (c.writes != 0) --busy_[c.writes];
+    busy.reset();
     auto response = shape(c);
     if (kind == "drop_after") response.end = server_response::ending::close_silently;
     if (kind == "half_open") response.end = server_response::ending::half;

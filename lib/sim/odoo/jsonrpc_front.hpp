@@ -9,6 +9,8 @@
 #include <fstream>
 #include <list>
 #include <map>
+#include <memory>
+#include <optional>
 
 namespace batchbridge::sim {
 
@@ -17,8 +19,20 @@ struct odoo_options {
     std::chrono::milliseconds latency{0};
 };
 
+// kind          the client sees                                  Odoo processes the call
+// hang          nothing until the faults are cleared, then EOF   never
+// delay         the answer, `delay` later                        after the delay
+// drop_after    EOF                                              yes
+// late_commit   EOF after twice `delay`                          after the delay, also when the client hung up before
+// http_504      a proxy's page at once                           after the delay
+// reset         RST                                              never
+// half_open     the head and half of the answer, then EOF        yes
+// garbage       HTTP 200 with broken JSON                        never
+// html          HTTP 200 with a page                             never
+// http_500      HTTP 500 with a page                             never
+// operational_error  Odoo's psycopg2.OperationalError            never
 struct odoo_sim_fault {
-    std::string kind;              // hang, delay, drop_after, late_commit, http_504, reset, half_open, garbage, http_500, html, operational_error
+    std::string kind;
     std::string method;            // empty: any
     std::int64_t order = 0;        // 0: any
     int count = 0;                 // 0: until cleared
@@ -33,9 +47,23 @@ public:
     void set_fault(odoo_sim_fault f) { faults_.push_back(std::move(f)); }
     // Hung calls are let go (unanswered, not processed).
     void clear_faults();
+    std::size_t faults() const noexcept { return faults_.size(); }
     const std::vector<boost::json::object>& calls() const noexcept { return calls_; }
 
 private:
+    using counters = std::map<std::int64_t, int>;
+    // A write being processed. Holds the counters by itself: a coroutine may be destroyed after the front.
+    class in_flight {
+    public:
+        in_flight(std::shared_ptr<counters> all, std::int64_t order) : all_(std::move(all)), order_(order) { ++(*all_)[order_]; }
+        in_flight(const in_flight&) = delete;
+        in_flight& operator=(const in_flight&) = delete;
+        ~in_flight() { --(*all_)[order_]; }
+
+    private:
+        std::shared_ptr<counters> all_;
+        std::int64_t order_;
+    };
     struct parsed_call {
         boost::json::value id;
         std::string service, method, model;
@@ -44,7 +72,9 @@ private:
         boost::json::array all;
         std::int64_t writes = 0;
     };
+    std::optional<parsed_call> parse(const boost::json::object& body) const;
     std::optional<odoo_sim_fault> fault_for(const parsed_call& c);
+    std::unique_ptr<in_flight> begin(const parsed_call& c);
     boost::json::value dispatch(const parsed_call& c);
     http::server_response shape(const parsed_call& c);
     void process_late(parsed_call c, std::chrono::milliseconds delay);
@@ -55,7 +85,7 @@ private:
     odoo_options options_;
     std::ofstream log_;
     std::list<odoo_sim_fault> faults_;
-    std::map<std::int64_t, int> busy_;      // writes being processed, per order
+    std::shared_ptr<counters> busy_ = std::make_shared<counters>();   // per order
     std::vector<boost::json::object> calls_;
     core::event cleared_;
     std::uint64_t clears_ = 0;

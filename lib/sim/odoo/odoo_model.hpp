@@ -6,11 +6,13 @@
 #include "core/time.hpp"
 
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include <cstdint>
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace batchbridge::sim {
@@ -30,10 +32,12 @@ struct sim_move {
 };
 
 struct sim_order {
-    std::int64_t id = 0;
+    std::int64_t id = 0, product_id = 16, bom_id = 1;
     std::string name, state = "confirmed", priority = "0", product_code = "FG-A", product_name = "Feed mix A", uom = "kg";
-    core::utc_time date_start{}, create_date{};
+    std::string consumption = "warning", origin;
+    core::utc_time date_start{}, date_finished{}, create_date{}, write_date{};
     core::decimal quantity, qty_producing, qty_produced;
+    bool auto_print = false;          // the operation type prints: done answers with an action that is no wizard (d10)
     std::vector<sim_move> moves;
     boost::json::object raw;          // overrides of what a read returns
     int consumption_writes = 0, final_writes = 0, done_calls = 0, finished_times = 0;
@@ -43,7 +47,8 @@ class odoo_model {
 public:
     explicit odoo_model(std::uint64_t seed);
 
-    // `what`: name?, product_code?, quantity, uom?, priority?, date_start?, state?, components [{product_code, quantity, uom?}], raw?
+    // `what`: name?, product_code?, quantity, uom?, priority?, date_start?, state?, consumption?, auto_print?,
+    // components [{product_code, quantity, uom?}], raw?
     std::int64_t create(const boost::json::object& what);
     // Plausible confirmed orders.
     std::vector<std::int64_t> generate(int count);
@@ -56,12 +61,19 @@ public:
     // The order a call changes; 0 for reads.
     static std::int64_t written_order(const std::string& method, const boost::json::array& args);
 
+    // What people do in Odoo (the control port).
+    void cancel(sim_order& o);
+    void finish_as_planned(sim_order& o);
+    void change_quantity(sim_order& o, const core::decimal& quantity);
+
 private:
-    std::vector<sim_order*> search(const boost::json::array& domain);
-    boost::json::object record(const sim_order& o, const boost::json::object* specification, const boost::json::array* fields);
+    std::vector<sim_order*> search(const boost::json::array& domain, std::string_view order);
+    boost::json::value read_many(const std::string& method, const boost::json::array& args, const boost::json::object& keywords);
+    boost::json::value read_ids(const std::string& method, const boost::json::array& args, const boost::json::object& keywords);
     void write(sim_order& o, const boost::json::object& values);
     boost::json::value mark_done(sim_order& o, const boost::json::object& context);
     sim_order* order(std::int64_t id);
+    void book(sim_order& o);
 
     std::uint64_t seed_;
     std::map<std::int64_t, sim_order> orders_;

@@ -1,0 +1,170 @@
+// button_mark_done: what it books, and what it answers instead of booking (odoo18.md, section 6).
+#include "sim/odoo/odoo_model.hpp"
+
+#include <boost/json/parse.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace batchbridge::sim {
+
+namespace json = boost::json;
+using core::decimal;
+
+namespace {
+
+// A window action as d02 and d04 recorded it.
+json::value wizard(int id, const char* name, const char* action, const char* model, json::object context)
+{
+    auto out = json::parse(R"({"id":0,"name":"","type":"ir.actions.act_window","xml_id":"","path":false,"help":false,"binding_model_id":false,
+        "binding_type":"action","binding_view_types":"list,form","display_name":"","view_id":false,"domain":false,"context":{},"res_id":0,"res_model":"",
+        "target":"new","view_mode":"form","mobile_view_mode":"kanban","views":[[false,"form"]],"limit":80,"groups_id":[],"search_view_id":false,
+        "embedded_action_ids":[],"filter":false})")
+                   .as_object();
+    out["id"] = id;
+    out["name"] = json::value(name);
+    out["display_name"] = json::value(name);
+    out["xml_id"] = json::value(action);
+    out["res_model"] = json::value(model);
+    out["context"] = std::move(context);
+    return out;
+}
+
+json::array created(json::object line)
+{
+    json::array command;
+    command.push_back(0);
+    command.push_back(0);
+    command.push_back(std::move(line));
+    return command;
+}
+
+json::array only(std::int64_t id)
+{
+    json::array ids;
+    ids.push_back(id);
+    return ids;
+}
+
+// Components that were not consumed as the bill of materials says for what was produced.
+json::array deviations(const sim_order& o)
+{
+    json::array lines;
+    if (o.consumption == "flexible" || o.quantity.is_zero()) return lines;
+    for (const auto& m : o.moves) {
+        const auto expected = decimal::divide(m.planned * o.qty_producing, o.quantity, 6).rounded(2);
+        const auto consumed = m.picked ? m.quantity : decimal{};
+        if (consumed == expected) continue;
+        json::object line;
+        line["mrp_production_id"] = o.id;
+        line["product_id"] = m.product_id;
+        line["consumption"] = json::value(o.consumption);
+        line["product_uom_id"] = 12;
+        line["product_consumed_qty_uom"] = consumed.to_double();
+        line["product_expected_qty_uom"] = expected.to_double();
+        lines.push_back(created(std::move(line)));
+    }
+    return lines;
+}
+
+json::value consumption_warning(const sim_order& o, json::array lines)
+{
+    json::object context;
+    context["default_mrp_production_ids"] = only(o.id);
+    context["default_mrp_consumption_warning_line_ids"] = std::move(lines);
+    context["form_view_ref"] = false;
+    return wizard(289, "Consumption Warning", "mrp.action_mrp_consumption_warning", "mrp.consumption.warning", std::move(context));
+}
+
+json::value backorder_question(const sim_order& o)
+{
+    json::object line;
+    line["mrp_production_id"] = o.id;
+    line["to_backorder"] = true;
+    json::array lines;
+    lines.push_back(created(std::move(line)));
+    json::object context;
+    context["always_backorder_mo_ids"] = json::array{};
+    context["default_mrp_production_ids"] = only(o.id);
+    context["default_mrp_production_backorder_line_ids"] = std::move(lines);
+    return wizard(288, "You produced less than initial demand", "mrp.action_mrp_production_backorder", "mrp.production.backorder", std::move(context));
+}
+
+// Automatic printing: an action, although the order is done (d10).
+json::value print_action(const sim_order& o, json::object context)
+{
+    context["active_ids"] = only(o.id);
+    json::object report;
+    report["context"] = std::move(context);
+    report["data"] = nullptr;
+    report["type"] = "ir.actions.report";
+    report["report_name"] = "mrp.report_mrporder";
+    report["report_type"] = "qweb-pdf";
+    report["report_file"] = "mrp.report.mrp_production_templates";
+    report["name"] = "Production Order";
+    json::array reports;
+    reports.push_back(std::move(report));
+    json::object params;
+    params["reports"] = std::move(reports);
+    json::object out;
+    out["type"] = "ir.actions.client";
+    out["tag"] = "do_multi_print";
+    out["context"] = json::object{};
+    out["params"] = std::move(params);
+    return out;
+}
+
+core::utc_time now()
+{
+    return std::chrono::floor<std::chrono::seconds>(core::utc_now());
+}
+
+}  // namespace
+
+// Stock moves. A move that is not picked, or picked with nothing, ends as cancelled (z01).
+void odoo_model::book(sim_order& o)
+{
+    for (auto& m : o.moves) {
+        m.picked = m.picked && m.quantity > 0;
+        m.state = m.picked ? "done" : "cancel";
+        if (!m.picked) m.quantity = 0;
+    }
+    o.state = "done";
+    o.qty_produced = o.qty_producing;
+    o.date_finished = o.write_date = now();
+    if (++o.finished_times > 1) violation(o.name + ": finished twice");
+}
+
+json::value odoo_model::mark_done(sim_order& o, const json::object& context)
+{
+    ++o.done_calls;
+    const auto skip = [&](const char* key) {
+        const auto* v = context.if_contains(key);
+        return v != nullptr && v->is_bool() && v->get_bool();
+    };
+    // `true` proves nothing (f02, f03, e01).
+    if (o.state == "cancel") return true;
+    if (o.state == "done") {
+        o.date_finished = now();
+        return true;
+    }
+    if (o.qty_producing.is_zero()) {
+        // The trap: planned values instead of the actual ones, unless marked as manual (d07, c08).
+        o.qty_producing = o.quantity;
+        for (auto& m : o.moves) {
+            if (!m.manual) m.quantity = m.planned;
+            m.picked = true;
+        }
+        violation(o.name + ": done with qty_producing 0 booked planned quantities");
+    } else {
+        auto lines = deviations(o);
+        if (!lines.empty() && !skip("skip_consumption")) return consumption_warning(o, std::move(lines));
+        if (o.qty_producing < o.quantity && !skip("skip_backorder")) return backorder_question(o);
+    }
+    book(o);
+    if (o.auto_print) return print_action(o, context);
+    return true;
+}
+
+}  // namespace batchbridge::sim
