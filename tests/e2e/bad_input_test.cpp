@@ -31,7 +31,7 @@ const std::string good = R"({"product_code": "SILO-101", "quantity": 60.5}, {"pr
 
 }  // namespace
 
-TEST_CASE("a bad order from Odoo is refused alone, with its reason in log and database; the good ones beside it are made")
+TEST_CASE("a bad order from Odoo is refused alone, with its reason in log and database, and the good ones beside it are made")
 {
     plant_options o;
     o.plc_speed = 1000;
