@@ -119,7 +119,7 @@ void line::announce() const
         else
             core::log::info(about, "task {} is off: {}", t->name(), why);
     }
-    core::log::info(about, "tasks monitor_batch_health and equipment_failure_monitoring are not in this version");
+    for (const auto* later : {"monitor_batch_health", "equipment_failure_monitoring"}) core::log::info(about, "task {} is off: not in this version", later);
     if (!c.plc_writes)
         core::log::warning(about,
                            "PLC_WRITES is not true: nothing is written to the PLC and no order is taken. To commission: compare "
