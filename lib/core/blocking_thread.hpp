@@ -20,7 +20,8 @@
 namespace batchbridge::core {
 
 // One thread; calls run in the order they were posted. The destructor waits for the call in progress:
-// whoever owns a blocking resource must be able to unblock it first (shutdown(2) on its socket).
+// whoever owns a blocking resource must be able to unblock it first (shutdown(2) on its socket). The callers' io_context
+// must outlive this object, not only the awaits: the thread still touches it a moment after it has woken the caller.
 class blocking_thread {
 public:
     blocking_thread();
@@ -49,11 +50,12 @@ public:
                 boost::asio::post(pool_, [handler = std::move(handler), call = std::move(call), out = std::move(out),
                                           executor, work = std::move(work)]() mutable {
                     try {
+                        F here = std::move(call);  // gone, with all it captured, before the caller goes on
                         if constexpr (std::is_void_v<result>) {
-                            call();
+                            here();
                             out->value.emplace();
                         } else {
-                            out->value.emplace(call());
+                            out->value.emplace(here());
                         }
                     } catch (...) {
                         out->error = std::current_exception();

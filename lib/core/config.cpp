@@ -8,11 +8,11 @@
 #include <boost/url/url.hpp>
 #include <date/tz.h>
 
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <set>
-#include <sstream>
 
 namespace batchbridge::core {
 
@@ -42,6 +42,14 @@ bool known_timezone(const std::string& name)
     } catch (const std::exception&) {
         return false;
     }
+}
+
+// A URL's port; the URL parser takes any digits. Empty: the scheme's.
+bool possible_port(std::string_view text)
+{
+    std::uint16_t port = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), port);
+    return text.empty() || (ec == std::errc() && end == text.data() + text.size() && port != 0);
 }
 
 // Reads one variable after the other, collects every fault, and remembers what was effective.
@@ -278,7 +286,9 @@ void read_odoo(reader& r, config& c)
     c.odoo_url = r.text("ODOO_URL", "", true);
     if (!c.odoo_url.empty()) {
         const auto url = boost::urls::parse_uri(c.odoo_url);
-        const bool good = url.has_value() && (url->scheme() == "http" || url->scheme() == "https") && !url->host().empty() && !url->has_query() && !url->has_fragment();
+        const bool good = url.has_value() && (url->scheme() == "http" || url->scheme() == "https") && !url->host().empty() && !url->has_query() && !url->has_fragment() &&
+                          possible_port(std::string_view(url->port().data(), url->port().size())) &&
+                          (url->encoded_path().empty() || url->encoded_path().front() == '/');  // "host:80a" parses as port 80, path "a"
         if (!good) r.fault("ODOO_URL", without_credentials(c.odoo_url), "http://host[:port][/prefix] or https://..");
         else if (url->has_userinfo()) r.faults.push_back("ODOO_URL must not hold credentials, use ODOO_USERNAME and ODOO_PASSWORD or ODOO_API_KEY");
         while (!c.odoo_url.empty() && c.odoo_url.back() == '/') c.odoo_url.pop_back();
@@ -339,7 +349,7 @@ void read_plc(reader& r, const file_reader& files, config& c)
     r.note("ODOO_ORDER_DOMAIN", domain.value_or("[]"), domain.has_value());
     const auto lines_file = r.text("LINES_FILE", "");
     if (!lines_file.empty()) {
-        for (const auto* name : {"PLC_HOST", "PLC_PORT", "PLC_UNIT_ID", "LINE_NAME"})
+        for (const auto* name : {"PLC_HOST", "PLC_PORT", "PLC_UNIT_ID", "LINE_NAME", "ODOO_ORDER_DOMAIN"})
             if (r.raw(name)) r.faults.push_back(fmt::format("{} and LINES_FILE are both set, expected one of them", name));
         read_lines_file(r, files, lines_file, c, line);
     } else {
@@ -401,6 +411,7 @@ void read_http(reader& r, config& c)
         if (const auto [end, ec] = std::from_chars(first, last, port); ec != std::errc() || end != last) port = -1;
         c.http_host = listen.substr(0, colon);
         if (c.http_host.size() > 2 && c.http_host.front() == '[' && c.http_host.back() == ']') c.http_host = c.http_host.substr(1, c.http_host.size() - 2);
+        else if (c.http_host.find_first_of(":[]") != std::string::npos) c.http_host.clear();  // "::1:8080" is an address as a whole
     }
     if (port < 0 || port > 65535 || c.http_host.empty()) r.fault("HTTP_LISTEN", listen, "address:port, like 127.0.0.1:8080 or [::1]:8080");
     else c.http_port = static_cast<std::uint16_t>(port);
@@ -467,10 +478,11 @@ file_reader real_files()
     return [](const std::string& path) {
         std::ifstream file(path, std::ios::binary);
         if (!file) throw std::runtime_error("no such file, or no permission");
-        std::ostringstream text;
-        text << file.rdbuf();
-        if (!file && !file.eof()) throw std::runtime_error("read error");
-        return text.str();
+        std::string text;
+        std::array<char, 4096> part{};
+        while (file.read(part.data(), part.size()), file.gcount() > 0) text.append(part.data(), static_cast<std::size_t>(file.gcount()));
+        if (file.bad()) throw std::runtime_error("it cannot be read");  // a directory, for one
+        return text;
     };
 }
 
@@ -489,10 +501,9 @@ std::string without_credentials(const std::string& url)
 {
     const auto scheme = url.find("://");
     const auto start = scheme == std::string::npos ? 0 : scheme + 3;
-    const auto end = url.find_first_of("/?#", start);
-    const auto authority = url.substr(start, end == std::string::npos ? std::string::npos : end - start);
-    const auto at = authority.rfind('@');
-    auto out = url.substr(0, start) + (at == std::string::npos ? authority : authority.substr(at + 1)) + (end == std::string::npos ? "" : url.substr(end));
+    // The last '@' of all: a password may hold an '@', '/', '?' or '#' that should have been percent-encoded.
+    const auto at = url.rfind('@');
+    auto out = url.substr(0, start) + url.substr(at == std::string::npos || at < start ? start : at + 1);
     // A PostgreSQL URI may carry a password as a parameter too.
     if (const auto query = out.find('?'); query != std::string::npos && out.find("password", query) != std::string::npos) out.erase(query);
     return out;

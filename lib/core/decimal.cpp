@@ -94,7 +94,7 @@ std::optional<decimal> decimal::parse(std::string_view text)
     if (i < text.size()) {
         if (text[i] != 'e' && text[i] != 'E') return std::nullopt;
         auto rest = text.substr(i + 1);
-        if (!rest.empty() && rest[0] == '+') rest.remove_prefix(1);
+        if (rest.size() > 1 && rest[0] == '+' && rest[1] != '-') rest.remove_prefix(1);
         int exponent = 0;
         const auto [end, ec] = std::from_chars(rest.data(), rest.data() + rest.size(), exponent);
         if (ec != std::errc() || end != rest.data() + rest.size() || exponent > 40 || exponent < -60) return std::nullopt;

@@ -1,16 +1,17 @@
 // In-process wake-ups and mutual exclusion for coroutines of one io_context. Not thread-safe: the loop's thread only.
+// A suspended waiter may outlive the event or lock, and the other way round: both hold on to the list they share.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
-#include <list>
+#include <memory>
+#include <utility>
 
 namespace batchbridge::core {
 
-// Auto-reset event: set() wakes every waiter, or is remembered for the next wait. Repeated set() merges.
+// Auto-reset event: set() wakes every waiter once, or is remembered for the next wait. Repeated set() merges.
 class event {
 public:
     explicit event(boost::asio::any_io_executor executor);
@@ -20,24 +21,28 @@ public:
     boost::asio::awaitable<void> wait();
 
 private:
+    struct waiter;
+    struct state;
     boost::asio::any_io_executor executor_;
-    std::list<boost::asio::steady_timer*> waiters_;
-    bool set_ = false;
+    std::shared_ptr<state> state_;
 };
 
 // First come, first served lock. The guard releases on destruction.
 class async_mutex {
+    struct waiter;
+    struct state;
+
 public:
     class guard {
     public:
         guard() = default;
-        explicit guard(async_mutex* m) : mutex_(m) {}
-        guard(guard&& other) noexcept : mutex_(std::exchange(other.mutex_, nullptr)) {}
+        explicit guard(std::shared_ptr<state> s) : state_(std::move(s)) {}
+        guard(guard&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
         guard& operator=(guard&& other) noexcept
         {
             if (this != &other) {
                 release();
-                mutex_ = std::exchange(other.mutex_, nullptr);
+                state_ = std::exchange(other.state_, nullptr);
             }
             return *this;
         }
@@ -45,23 +50,17 @@ public:
         void release();
 
     private:
-        async_mutex* mutex_ = nullptr;
+        std::shared_ptr<state> state_;
     };
 
     explicit async_mutex(boost::asio::any_io_executor executor);
     // Throws operation_aborted on cancellation, without the lock.
     boost::asio::awaitable<guard> lock();
-    bool locked() const noexcept { return locked_; }
+    bool locked() const noexcept;
 
 private:
-    void unlock();
     boost::asio::any_io_executor executor_;
-    struct waiter {
-        boost::asio::steady_timer timer;
-        bool granted = false;
-    };
-    std::list<waiter*> queue_;
-    bool locked_ = false;
+    std::shared_ptr<state> state_;
 };
 
 }  // namespace batchbridge::core

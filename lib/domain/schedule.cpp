@@ -16,7 +16,7 @@ schedule_decision decide_run(const schedule_rule& rule, time_point due, time_poi
     const auto late = now - due;
     const auto missed = static_cast<std::uint64_t>(late / rule.interval);
     d.run = true;
-    // Late by the newest due time that has passed: the older ones are merged, not late.
+    // Late by the planned start, also when newer due times are merged into this run: that is what a person would ask for.
     d.misfire = late > rule.grace;
     d.merged = missed;
     d.next_due = due + rule.interval * static_cast<core::duration::rep>(missed + 1);

@@ -151,11 +151,17 @@ words encode_recipe(const plant_map& map, const recipe& r)
         }
     };
     named("batch_no", [&] { encode_value(map, map.fields.batch_no, core::decimal(r.batch_no), block); });
-    named("order name", [&] { encode_text(map, map.fields.mo_id, r.mo_id, block); });
+    named("order name", [&] {
+        encode_text(map, map.fields.mo_id, r.mo_id, block);
+        // Padding is not read back: such a slot would never match its order.
+        if (r.mo_id.empty() || decode_text(map, map.fields.mo_id, block) != r.mo_id) throw encode_error(fmt::format("'{}' is empty or ends in a blank", r.mo_id));
+    });
     // Only the order's name identifies the batch; the other texts are for people and may be cut.
     encode_text(map, map.fields.bom_id, clean_text(r.bom_id).substr(0, static_cast<std::size_t>(map.fields.bom_id.words) * 2), block);
     encode_text(map, map.fields.finished_goods, clean_text(r.finished_goods).substr(0, static_cast<std::size_t>(map.fields.finished_goods.words) * 2), block);
     named("quantity", [&] { encode_value(map, map.fields.quantity_goods, r.quantity, block); });
+    for (const auto& [id, kg] : r.planned)
+        if (map.find_silo(id) == nullptr && !kg.is_zero()) throw encode_error(fmt::format("silo {}: is not in the plant map", id));
     for (const auto& s : map.silos) {
         out[static_cast<std::size_t>(s.id_at)] = static_cast<std::uint16_t>(s.id);
         const auto it = r.planned.find(s.id);

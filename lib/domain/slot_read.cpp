@@ -110,7 +110,8 @@ std::vector<std::string> compare_written(const plant_map& map, int slot, const w
     const auto status_to = static_cast<std::size_t>(map.fields.status_read_data.at);
     const auto name_from = static_cast<std::size_t>(map.fields.mo_id.at);
     const auto name_to = name_from + static_cast<std::size_t>(map.fields.mo_id.words);
-    for (std::size_t i = 0; i < wanted.size() && i < found.size(); ++i) {
+    if (wanted.size() != found.size()) return {fmt::format("slot {}: wrote {} words, read {}", slot, wanted.size(), found.size())};
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
         if (i >= status_from && i <= status_to) continue;
         const std::uint16_t want = mo_id_blank && i >= name_from && i < name_to ? std::uint16_t{0} : wanted[i];
         if (found[i] == want) continue;

@@ -126,6 +126,7 @@ asio::awaitable<void> server::talk(Stream& stream)
         co_await bhttp::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, ec));
         server_response answer;
         unsigned version = 11;
+        bool head = false;
         if (ec) {
             if (ec == bhttp::error::header_limit) answer = server_response::error(431, "the request header is too large");
             else if (ec == bhttp::error::body_limit) answer = server_response::error(413, "the request body is too large");
@@ -136,6 +137,7 @@ asio::awaitable<void> server::talk(Stream& stream)
         } else {
             const auto request = parser.release();
             version = request.version();
+            head = request.method() == bhttp::verb::head;
             lowest.expires_never();
             std::exception_ptr failure;
             try {
@@ -166,6 +168,7 @@ asio::awaitable<void> server::talk(Stream& stream)
         response.keep_alive(keep);
         response.body() = std::move(answer.body);
         response.prepare_payload();
+        if (head) response.body().clear();   // its length is said all the same
         lowest.expires_after(limits_.write_deadline);
         if (answer.end == server_response::ending::half) {
             auto text = fmt::format("HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", answer.status, response.body().size(),

@@ -32,7 +32,8 @@ asio::awaitable<bool> act(pg::pool& pool, const hold& h, std::vector<pg::stateme
 asio::awaitable<bool> store::ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry)
 {
     std::vector<pg::statement> all;
-    all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set state = 'cancelling', reason = $7, disarmed = false where id = $2 and line = $1 and state in ('queued', 'loading', 'loaded')",
+    // A new version, so that what a read cycle derived from the row as it was does not bring it back.
+    all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set state = 'cancelling', reason = $7, disarmed = false, version = version + 1 where id = $2 and line = $1 and state in ('queued', 'loading', 'loaded')",
                                "gone as (update odoo_outbox o set state = 'discarded', last_error = 'taken out' from b where o.batch_id = b.id and o.kind = 'consumption' and o.state in ('due', 'parked')), "
                                "cancel as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, version) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, 'cancel', b.version from b "
                                "where $7 = 'cancelled'" + open_conflict + "do nothing)"));
@@ -61,15 +62,15 @@ asio::awaitable<std::vector<domain::batch>> store::to_disarm(const std::string& 
     co_return out;
 }
 
-asio::awaitable<void> store::ask_cancel(const hold& h, std::int64_t batch_id, journal_entry entry)
+asio::awaitable<bool> store::ask_cancel(const hold& h, std::int64_t batch_id, journal_entry entry)
 {
     std::vector<pg::statement> all;
     // A parked finish is given up with it; otherwise it would be due again before the cancel.
-    all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set reason = reason where id = $2 and line = $1 and state <> 'completed'",
+    all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set reason = reason where id = $2 and line = $1 and state in ('held', 'lost', 'parked')",
                                "gone as (update odoo_outbox o set state = 'discarded', last_error = 'cancelled by a person' from b where o.batch_id = b.id and o.kind in ('finish', 'consumption') and o.state in ('due', 'parked')), "
                                "cancel as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, version) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, 'cancel', b.version from b" + open_conflict +
                                "do update set state = 'due', next_at = now(), tries = 0, version = excluded.version, batch_id = excluded.batch_id)"));
-    co_await act(pool_, h, std::move(all));
+    co_return co_await act(pool_, h, std::move(all));
 }
 
 asio::awaitable<bool> store::retry_batch(const hold& h, std::int64_t batch_id, journal_entry entry)

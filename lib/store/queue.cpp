@@ -1,5 +1,7 @@
 #include "store/rows.hpp"
 
+#include <algorithm>
+
 namespace batchbridge::store {
 
 namespace asio = boost::asio;
@@ -77,13 +79,21 @@ asio::awaitable<std::variant<staged, stage_conflict>> store::stage_load(const ho
     all.emplace_back("insert into plc_load (line, number, state, images) values ($1, (select coalesce(max(number), 0) + 1 from plc_load where line = $1), 'staged', $2)")
         .bind(h.line).bind(images_json(images));
     all.emplace_back("select assert_line_free($1)").bind(h.line);
-    for (const auto& o : orders) {
+    // Two lines may want the same orders: written in one order everywhere they wait for each other and never deadlock.
+    std::vector<const staged_order*> sorted;
+    for (const auto& o : orders) sorted.push_back(&o);
+    std::sort(sorted.begin(), sorted.end(), [](const staged_order* x, const staged_order* y) { return x->order.source.id < y->order.source.id; });
+    for (const auto* wanted : sorted) {
+        const auto& o = *wanted;
         const auto& src = o.order.source;
-        auto& b = all.emplace_back("insert into mo_batch (line, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, run, batch_no, load, state, bom_id, finished_goods, quantity_goods) "
-                                   "select $1::text, $2::text, $3::bigint, $4::timestamptz, $5::text, $6::text, 1 + coalesce((select max(run) from mo_histories where odoo_db = $2 and odoo_id = $3 and odoo_create_date = $4), 0), "
-                                   "$7::int, (select id from plc_load where line = $1 and state = 'staged'), 'queued', $8::text, $9::text, $10::numeric");
+        auto& b = all.emplace_back("insert into mo_batch (line, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, batch_no, load, state, bom_id, finished_goods, quantity_goods) "
+                                   "select $1::text, $2::text, $3::bigint, $4::timestamptz, $5::text, $6::text, $7::int, (select id from plc_load where line = $1 and state = 'staged'), 'queued', $8::text, $9::text, $10::numeric");
         b.bind(h.line).bind(src.id.odoo_db).bind(src.id.odoo_id).bind(src.id.create_date).bind(src.name).bind(o.order_key).bind(o.slot);
         b.bind(src.bom).bind(src.product_code.empty() ? src.product_name : src.product_code).bind(o.order.kg);
+        // The run in a statement of its own: the insert may have waited for the reset that it follows, and did not see it.
+        all.emplace_back("update mo_batch b set run = h.last + 1 from (select max(run) as last from mo_histories where (odoo_db, odoo_id, odoo_create_date) = ($2, $3, $4)) h where "
+                         "(b.odoo_db, b.odoo_id, b.odoo_create_date) = ($2, $3, $4) and b.line = $1 and h.last is not null")
+            .bind(h.line).bind(src.id.odoo_db).bind(src.id.odoo_id).bind(src.id.create_date);
         auto& c = all.emplace_back("insert into mo_batch_consumption (batch_id, line, silo, planned) select b.id, b.line, x.key::int, x.value::numeric from mo_batch b, "
                                    "jsonb_each_text($5::jsonb) x where (b.odoo_db, b.odoo_id, b.odoo_create_date) = ($2, $3, $4) and b.line = $1");
         c.bind(h.line).bind(src.id.odoo_db).bind(src.id.odoo_id).bind(src.id.create_date).bind(kg_json(o.order.planned));
@@ -121,6 +131,7 @@ asio::awaitable<std::variant<staged, stage_conflict>> store::stage_load(const ho
     out.load = std::move(*load);
     for (auto& b : co_await batches(h.line))
         if (b.load == out.load.id) out.batches.push_back(std::move(b));
+    std::sort(out.batches.begin(), out.batches.end(), [](const domain::batch& x, const domain::batch& y) { return x.slot < y.slot; });
     co_return out;
 }
 

@@ -235,8 +235,8 @@ public:
     boost::asio::awaitable<void> disarmed(const hold& h, std::int64_t batch_id);
     // Cancelling batches whose slot is not yet blanked.
     boost::asio::awaitable<std::vector<domain::batch>> to_disarm(const std::string& line);
-    // Opens a cancel delivery for the batch (which ends as cancelled when Odoo says so).
-    boost::asio::awaitable<void> ask_cancel(const hold& h, std::int64_t batch_id, journal_entry entry);
+    // Held, lost or parked: opens a cancel delivery for the batch (which ends as cancelled when Odoo says so). False: another state.
+    boost::asio::awaitable<bool> ask_cancel(const hold& h, std::int64_t batch_id, journal_entry entry);
     // Parked -> completed with its finish due now from step 0; or an open delivery of the batch due now. False: nothing to retry.
     boost::asio::awaitable<bool> retry_batch(const hold& h, std::int64_t batch_id, journal_entry entry);
     // A person's figures: completed, new version, new finish values.

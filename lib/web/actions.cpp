@@ -100,7 +100,7 @@ asio::awaitable<server_response> act_on_batch(tasks::service& service, std::int6
     case domain::action::retry: done = co_await store.retry_batch(line->hold(), id, std::move(entry)); break;
     case domain::action::cancel:
         if (decision.answer == domain::action_answer::take_out) done = co_await store.ask_take_out(line->hold(), id, "cancelled", std::move(entry));
-        else co_await store.ask_cancel(line->hold(), id, std::move(entry));
+        else done = co_await store.ask_cancel(line->hold(), id, std::move(entry));
         break;
     case domain::action::reset:
         if (decision.answer == domain::action_answer::take_out) done = co_await store.ask_take_out(line->hold(), id, "reset", std::move(entry));

@@ -1,0 +1,215 @@
+#include "store_bench.hpp"
+#include "support/catch.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+using namespace bb_test;
+using namespace std::chrono_literals;
+using domain::batch_state;
+
+namespace {
+
+// One of everything that a writing function may change.
+struct plant {
+    explicit plant(store_bench& bench) : b(bench)
+    {
+        b.change("truncate mo_batch, plc_load, mo_histories, odoo_outbox, plc_duty, order_refusal, journal, alert, task_run, setting restart identity cascade");
+        const auto batches = b.load(b.h, {1, 2, 3, 4, 5});
+        running = b.dose(batches[0].id, "10.5");
+        completed = b.complete(batches[1].id, "20");
+        loaded = batches[2];
+        held = batches[3];
+        b.set_state(held.id, batch_state::held);
+        parked = b.complete(batches[4].id, "30");
+        auto d = b.delivery(parked.id, "finish");
+        b.await(b.db.park(b.h, d, "no such order"));
+        consumption = b.delivery(running.id, "consumption");
+        finish = b.delivery(completed.id, "finish");
+        attempt = b.await(b.db.begin_attempt(b.h, finish, "write_final", boost::json::object())).value();
+        duty = b.await(b.db.open_duties("line1")).at(0).id;
+        b.change("insert into order_refusal (line, odoo_db, odoo_id, mo_id, reason, retry_at) values ('line1', 'odoo', 77, 'WH/MO/00077', 'unit', now() + interval '1 hour')");
+        b.change("insert into alert (line, kind, subject, text, state, resolved_at) values ('line1', 'x', 'y', 'z', 'resolved', now() - interval '40 days')");
+    }
+    store_bench& b;
+    domain::batch running, completed, loaded, held, parked;
+    store::delivery consumption, finish;
+    std::int64_t attempt = 0, duty = 0;
+};
+
+struct writing_function {
+    std::string name;
+    std::function<void(plant&, const store::hold&)> call;
+    std::string prepare;
+};
+
+store::refusal a_refusal()
+{
+    store::refusal out;
+    out.order = identity(78);
+    out.mo_id = "WH/MO/00078";
+    out.reason = "unknown unit";
+    return out;
+}
+
+std::vector<writing_function> writing_functions()
+{
+    return {
+        {"set_paused", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_paused(h, true, "test")); }, ""},
+        {"stage_load", [](plant& p, const store::hold& h) { p.b.await(p.b.db.stage_load(h, images(), {order(50, 1)})); }, "delete from mo_batch"},
+        {"set_load_state", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_load_state(h, p.loaded.load, domain::load_state::taken, batch_state::loading, entry("plc.load", ""))); }, ""},
+        {"restage", [](plant& p, const store::hold& h) { p.b.await(p.b.db.restage(h, p.loaded.load)); }, "delete from mo_batch where state = 'running'"},
+        {"record_cycle",
+         [](plant& p, const store::hold& h) {
+             p.b.await(p.b.db.record_cycle(h, {found(p.running, batch_state::running, "11", store::batch_change::delivery::consumption)}, {p.loaded.id}, 5s));
+         },
+         ""},
+        {"touch_read", [](plant& p, const store::hold& h) { p.b.await(p.b.db.touch_read(h, {p.loaded.id})); }, ""},
+        {"open_duty", [](plant& p, const store::hold& h) { p.b.await(p.b.db.open_duty(h, 1, "WH/MO/00001", p.running.id)); }, ""},
+        {"close_duty", [](plant& p, const store::hold& h) { p.b.await(p.b.db.close_duty(h, p.duty, "acknowledged")); }, ""},
+        {"sweep_completed", [](plant& p, const store::hold& h) { p.b.await(p.b.db.sweep_completed(h)); }, "delete from odoo_outbox where kind = 'finish'"},
+        {"archive", [](plant& p, const store::hold& h) { p.b.await(p.b.db.archive(h, p.completed.id, domain::history_status::completed, "", std::nullopt)); }, ""},
+        {"begin_attempt", [](plant& p, const store::hold& h) { p.b.await(p.b.db.begin_attempt(h, p.consumption, "write_consumption", boost::json::array())); }, ""},
+        {"end_attempt", [](plant& p, const store::hold& h) { p.b.await(p.b.db.end_attempt(h, p.attempt, domain::call_outcome::ok, "true")); }, ""},
+        {"set_finish_values", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_finish_values(h, p.finish, domain::finish_values{})); }, ""},
+        {"delivered", [](plant& p, const store::hold& h) { p.b.await(p.b.db.delivered(h, p.finish, true, 5s, p.attempt, "done")); }, ""},
+        {"retry_later", [](plant& p, const store::hold& h) { p.b.await(p.b.db.retry_later(h, p.finish, 5s, "busy")); }, ""},
+        {"park", [](plant& p, const store::hold& h) { p.b.await(p.b.db.park(h, p.finish, "refused")); }, ""},
+        {"discard", [](plant& p, const store::hold& h) { p.b.await(p.b.db.discard(h, p.consumption, "not wanted")); }, ""},
+        {"ask_take_out", [](plant& p, const store::hold& h) { p.b.await(p.b.db.ask_take_out(h, p.loaded.id, "cancelled", entry("api.cancel", ""))); }, ""},
+        {"disarmed", [](plant& p, const store::hold& h) { p.b.await(p.b.db.disarmed(h, p.loaded.id)); }, ""},
+        {"ask_cancel", [](plant& p, const store::hold& h) { p.b.await(p.b.db.ask_cancel(h, p.held.id, entry("api.cancel", ""))); }, ""},
+        {"retry_batch", [](plant& p, const store::hold& h) { p.b.await(p.b.db.retry_batch(h, p.parked.id, entry("api.retry", ""))); }, ""},
+        {"complete_batch", [](plant& p, const store::hold& h) { p.b.await(p.b.db.complete_batch(h, p.held.id, kg("5"), p.held.planned, entry("api.complete", ""))); }, ""},
+        {"record_refusals", [](plant& p, const store::hold& h) { p.b.await(p.b.db.record_refusals(h, {a_refusal()}, 1h)); }, ""},
+        {"reset_refusals", [](plant& p, const store::hold& h) { p.b.await(p.b.db.reset_refusals(h)); }, ""},
+        {"journal", [](plant& p, const store::hold& h) { p.b.await(p.b.db.journal(h, {entry("plc.load", "")})); }, ""},
+        {"cleanup", [](plant& p, const store::hold& h) { p.b.await(p.b.db.cleanup(h, 30)); }, ""},
+    };
+}
+
+store::line_address at(const std::string& host, int port = 502, int unit = 1)
+{
+    store::line_address out;
+    out.host = host;
+    out.port = port;
+    out.unit_id = unit;
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("the list of writing functions tested here is complete")
+{
+    std::ifstream in(STORE_HEADER);
+    std::ostringstream text;
+    text << in.rdbuf();
+    const auto header = text.str();
+    std::set<std::string> declared, tested;
+    const std::regex with_hold(R"((\w+)\(const hold& h\b)");
+    for (auto i = std::sregex_iterator(header.begin(), header.end(), with_hold); i != std::sregex_iterator(); ++i) declared.insert((*i)[1]);
+    for (const auto& f : writing_functions()) tested.insert(f.name);
+    CHECK(declared.size() > 20);
+    CHECK(tested == declared);
+}
+
+TEST_CASE("a hold from before the line was taken is refused in every writing function and changes nothing")
+{
+    store_bench b;
+    const auto old = b.h;
+    b.h = b.take("line1");
+    CHECK(b.h.epoch == old.epoch + 1);
+    for (const auto& f : writing_functions()) {
+        CAPTURE(f.name);
+        plant p(b);
+        if (!f.prepare.empty()) b.change(f.prepare);
+        for (auto stale : {old, b.h, b.h}) {
+            static int way = 0;
+            // An epoch that has passed, one that nobody has yet, a line that nobody took.
+            if (way % 3 == 1) stale.epoch += 1;
+            if (way % 3 == 2) stale.line = "nowhere";
+            ++way;
+            const auto before = b.contents();
+            std::exception_ptr failure;
+            try {
+                f.call(p, stale);
+            } catch (...) {
+                failure = std::current_exception();
+            }
+            // The sweep reads first and finds nothing on a line that is not there.
+            CHECK((is_fenced(failure) || (f.name == "sweep_completed" && stale.line == "nowhere")));
+            CHECK(b.contents() == before);
+        }
+        // With the right to write it does change something: the refusals above were about the epoch.
+        const auto before = b.contents();
+        CHECK_NOTHROW(f.call(p, b.h));
+        CHECK(b.contents() != before);
+    }
+}
+
+TEST_CASE("a line that is taken while a transaction of the old holder runs waits for its end")
+{
+    store_bench b;
+    const auto batches = b.load(b.h, {1});
+    pg::connection gate(b.ioc.get_executor(), b.uri);
+    b.hold_gate(gate, "select from mo_batch for update");
+    outcome<void> old_write;
+    outcome<std::variant<store::hold, store::line_moved>> taking;
+    const std::vector<std::int64_t> ids{batches[0].id};
+    b.start(b.db.touch_read(b.h, ids), old_write);
+    b.wait_for_waiting(1);
+    const std::string line = "line1", holder = "another";
+    const auto address = at("plc.line1");
+    b.start(b.other_db.take_line(line, address, holder, false), taking);
+    b.wait_for_waiting(2);
+    CHECK_FALSE(taking.ended());
+    b.await(gate.query("commit"));
+    b.finish([&] { return old_write.ended() && taking.ended(); });
+    CHECK(old_write.value);
+    REQUIRE(taking.value);
+    CHECK(std::get<store::hold>(*taking.value).epoch == b.h.epoch + 1);
+    CHECK_THROWS_AS(b.await(b.db.touch_read(b.h, ids)), store::fenced);
+}
+
+TEST_CASE("a line with unfinished batches is not taken with another PLC address until LINE_MOVED says so")
+{
+    store_bench b;
+    const auto batches = b.load(b.h, {1});
+    const std::vector<store::line_address> others{at("plc.elsewhere"), at("plc.line1", 503), at("plc.line1", 502, 2)};
+    for (const auto state : {batch_state::queued, batch_state::loading, batch_state::loaded, batch_state::running}) {
+        b.set_state(batches[0].id, state);
+        const auto before = b.contents();
+        for (const auto& other : others) {
+            const auto answer = b.await(b.db.take_line("line1", other, "test", false));
+            REQUIRE(std::holds_alternative<store::line_moved>(answer));
+            CHECK(std::get<store::line_moved>(answer).stored == at("plc.line1"));
+        }
+        CHECK(b.contents() == before);
+        CHECK_NOTHROW(b.await(b.db.touch_read(b.h, {batches[0].id})));
+    }
+    // The same address is taken, and so is another one when it was said, or when nothing is unfinished.
+    CHECK(std::holds_alternative<store::hold>(b.await(b.db.take_line("line1", at("plc.line1"), "test", false))));
+    CHECK(std::holds_alternative<store::hold>(b.await(b.db.take_line("line1", others[0], "test", true))));
+    CHECK(b.await(b.db.lines()).at(0).address == others[0]);
+    b.set_state(batches[0].id, batch_state::held);
+    const auto last = b.await(b.db.take_line("line1", others[1], "the last", false));
+    REQUIRE(std::holds_alternative<store::hold>(last));
+    CHECK(std::get<store::hold>(last).epoch == b.h.epoch + 3);
+    const auto row = b.await(b.db.lines()).at(0);
+    CHECK(row.holder == "the last");
+    CHECK(row.address == others[1]);
+}
+
+TEST_CASE("a pause and its reason survive a taking")
+{
+    store_bench b;
+    b.await(b.db.set_paused(b.h, true, "plc_reset"));
+    b.h = b.take("line1");
+    CHECK(b.await(b.db.lines()).at(0).paused);
+    CHECK(b.await(b.db.lines()).at(0).paused_why == "plc_reset");
+    b.await(b.db.set_paused(b.h, false, ""));
+    CHECK_FALSE(b.await(b.db.lines()).at(0).paused);
+}
