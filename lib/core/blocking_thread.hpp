@@ -60,6 +60,7 @@ public:
                     } catch (...) {
                         out->error = std::current_exception();
                     }
+                    out.reset();   // from here on the value, or the error, belongs to the awaiting side alone
                     boost::asio::post(executor, std::move(handler));
                 });
             },

@@ -87,7 +87,7 @@ TEST_CASE("a load is one FC16 per slot, slot 1 last and without its name and fla
         CHECK(b.locked([](auto& m) { return m.registers()[7076]; }) == 1);
         CHECK(domain::decode_slot(b.map, b.run(b.device->read_slot(area::write, 1))).empty());
         CHECK(domain::decode_slot(b.map, b.run(b.device->read_slot(area::write, 1))).quantities.at(101) == core::decimal(100));
-        b.model.pause(true);
+        b.locked([](auto& m) { m.pause(true); });
         b.run(b.device->arm(images.front()));
         plc_bench::await([&] { return b.locked([](auto& m) { return m.loads_taken(); }) == 1; });
     }
