@@ -59,7 +59,9 @@ TEST_CASE("archiving raced on two sessions gives one history row (L-05)")
     for (int round = 0; round < 20; ++round) {
         CAPTURE(round);
         const auto id = b.load(b.h, {100 + round})[0].id;
-        b.complete(id, "10");
+        // With a delivery that both must end, or nothing but the row itself to decide it.
+        const bool owing = round % 4 < 2;
+        if (owing) b.complete(id, "10");
         outcome<bool> first, second;
         // As it comes, or both waiting for the row.
         b.race(b.db.archive(b.h, id, history_status::completed, "", std::nullopt), first, b.other_db.archive(b.h, id, history_status::cancelled, "", entry("api.cancel", "")), second,
@@ -70,7 +72,7 @@ TEST_CASE("archiving raced on two sessions gives one history row (L-05)")
         CHECK(b.count("mo_histories") == round + 1);
         CHECK(b.count("mo_histories_consumption") == 2 * (round + 1));
         CHECK(b.value(fmt::format("select status from mo_histories where batch_id = {}", id)) == (*first.value ? "completed" : "cancelled"));
-        CHECK(b.delivery_state(id, "finish") == (*first.value ? "sent" : "discarded"));
+        if (owing) CHECK(b.delivery_state(id, "finish") == (*first.value ? "sent" : "discarded"));
         CHECK(b.count(fmt::format("journal where what = 'api.cancel' and batch_id = {}", id)) == (*first.value ? 0 : 1));
     }
 }
