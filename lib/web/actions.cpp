@@ -30,14 +30,16 @@ std::string text(const json::object& o, const char* key)
     return v != nullptr && v->is_string() ? std::string(v->get_string()) : std::string();
 }
 
+// As the database keeps it: grams, below 10^11 kg.
 std::optional<core::decimal> kilograms(const json::value& v)
 {
+    static const auto most = core::decimal::from_scaled(99999999999, 0);
     std::optional<core::decimal> d;
     if (v.is_string()) d = core::decimal::parse(v.get_string());
     else if (v.is_int64()) d = core::decimal::parse(std::to_string(v.get_int64()));
     else if (v.is_double()) d = core::decimal::from_double(v.get_double());
-    if (d && *d < 0) return std::nullopt;
-    return d;
+    if (!d || *d < 0 || *d > most) return std::nullopt;
+    return d->rounded(3);
 }
 
 asio::awaitable<server_response> not_here(tasks::service& service, std::string line)
@@ -104,7 +106,7 @@ asio::awaitable<server_response> act_on_batch(tasks::service& service, std::int6
         break;
     case domain::action::reset:
         if (decision.answer == domain::action_answer::take_out) done = co_await store.ask_take_out(line->hold(), id, "reset", std::move(entry));
-        else done = co_await store.archive(line->hold(), id, domain::history_status::reset, entry.answer, std::move(entry));
+        else done = co_await store.archive(line->hold(), id, domain::history_status::reset, text(body, "reason"), std::move(entry));
         break;
     case domain::action::complete: {
         const auto* produced = body.if_contains("produced");
@@ -160,6 +162,8 @@ asio::awaitable<std::optional<server_response>> change(tasks::service& service, 
     const auto& number = path[1];
     const auto [end, ec] = std::from_chars(number.data(), number.data() + number.size(), id);
     if (ec != std::errc() || end != number.data() + number.size() || id <= 0) co_return server_response::error(400, "a batch is named by its id, a whole number");
+    // PostgreSQL would end the text there.
+    if (text(*body, "reason").find('\0') != std::string::npos) co_return server_response::error(400, "the reason holds a NUL character");
     co_return co_await act_on_batch(service, id, path[2], *body);
 }
 

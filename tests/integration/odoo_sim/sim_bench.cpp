@@ -4,6 +4,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -132,8 +133,11 @@ sim_bench::sim_bench(sim::odoo_options options)
 
 sim_bench::~sim_bench()
 {
-    server.stop();
-    front.clear_faults();
+    // On the loop: Asio dispatches cancellation, and must not find the coroutine gone by then.
+    asio::post(ioc, [this] {
+        server.stop();
+        front.clear_faults();
+    });
     ioc.restart();
     ioc.run_for(5s);
 }
