@@ -147,7 +147,7 @@ TEST_CASE("a finish that was delivered makes its batch archivable only at its cu
     CHECK(b.count("journal where what = 'odoo.finish' and answer = 'done'") == 1);
 }
 
-TEST_CASE("a failed delivery is due again after its delay with its tries counted; newer totals keep their own time")
+TEST_CASE("a failed delivery is due again after its delay with its tries counted, newer totals keep their own time")
 {
     store_bench b;
     const auto id = b.load(b.h, {1})[0].id;
