@@ -166,6 +166,14 @@ decimal decimal::divide(const decimal& a, const decimal& b, int places)
     return from_scaled(p.mantissa, p.scale);
 }
 
+decimal decimal::multiply(const decimal& a, const decimal& b, int places)
+{
+    const wide exact = wide(a.mantissa_) * b.mantissa_;
+    const int scale = a.scale_ + b.scale_;
+    const auto p = scale > places ? normalise(divide_rounded(exact, power(scale - places)), places) : normalise(exact, scale);
+    return from_scaled(p.mantissa, p.scale);
+}
+
 double decimal::to_double() const noexcept
 {
     double v = 0;

@@ -35,6 +35,8 @@ public:
     decimal rounded_to(const decimal& step) const;
     // a / b with `places` digits behind the point, half away from zero. b != 0.
     static decimal divide(const decimal& a, const decimal& b, int places);
+    // a * b with `places` digits behind the point, half away from zero: for factors whose exact product has more than 12.
+    static decimal multiply(const decimal& a, const decimal& b, int places);
 
     bool is_zero() const noexcept { return mantissa_ == 0; }
     bool is_negative() const noexcept { return mantissa_ < 0; }

@@ -67,9 +67,11 @@ std::string label(const component& c)
     return c.product_code.empty() ? c.product_name : c.product_code;
 }
 
-struct refusal_reason {
-    std::string text;
-};
+// A planned quantity in kg. Six places are 1 mg; a pound's exact product could need more digits than there are.
+decimal planned_kg_of(const decimal& planned, const decimal& factor)
+{
+    return decimal::multiply(planned, factor, 6);
+}
 
 }  // namespace
 
@@ -109,6 +111,7 @@ std::variant<mapped_order, refused_order, not_ours> map_order(const plant_map& m
         bool any = false;
         std::vector<std::string> unmapped;
         for (const auto& c : o.components) {
+            if (c.state == "cancel") continue;  // taken out of the order by a person: nothing could be booked on it
             const auto match = match_silo(map, c);
             if (match.ambiguous) return refuse(fmt::format("component {} matches two silos of the map", label(c)));
             if (match.id == 0) {
@@ -123,7 +126,7 @@ std::variant<mapped_order, refused_order, not_ours> map_order(const plant_map& m
                 return refuse(fmt::format("component {}: '{}' is rounded to {} in Odoo, coarser than 0.01 kg", label(c), c.uom, c.uom_rounding.to_string()));
             if (c.planned < 0) return refuse(fmt::format("component {} has a negative planned quantity", label(c)));
             out.silo_of_move[c.move_id] = match.id;
-            out.planned[match.id] += c.planned * *factor;
+            out.planned[match.id] += planned_kg_of(c.planned, *factor);
         }
         if (!any) return not_ours{};
         if (rules.unmapped == core::unmapped_policy::refuse && !unmapped.empty())
@@ -132,7 +135,7 @@ std::variant<mapped_order, refused_order, not_ours> map_order(const plant_map& m
         if (!factor) return refuse(fmt::format("the order is in '{}', known units are kg, g, t and lb", o.uom));
         if (too_coarse(o.uom_rounding, *factor))
             return refuse(fmt::format("the order's unit '{}' is rounded to {} in Odoo, coarser than 0.01 kg", o.uom, o.uom_rounding.to_string()));
-        out.kg = o.quantity * *factor;
+        out.kg = planned_kg_of(o.quantity, *factor);
         if (out.kg <= 0) return refuse(fmt::format("the order's quantity is {} {}", o.quantity.to_string(), o.uom));
         if (rules.expected_batch_max_kg && out.kg > *rules.expected_batch_max_kg)
             return refuse(fmt::format("planned {} kg, more than EXPECTED_BATCH_MAX_KG {}", out.kg.to_string(), rules.expected_batch_max_kg->to_string()));
@@ -165,8 +168,10 @@ std::variant<mapped_order, refused_order, not_ours> map_order(const plant_map& m
 std::vector<move_value> consumption_values(const plant_map& map, const order& fresh, const silo_kg& actual)
 {
     std::map<int, std::vector<const component*>> by_silo;
+    // In a done order every move is over: there the values are what they should have been.
+    const bool over = fresh.state == order_state::done;
     for (const auto& c : fresh.components) {
-        if (c.state == "cancel" || c.state == "done") continue;
+        if (!over && (c.state == "cancel" || c.state == "done")) continue;
         const auto match = match_silo(map, c);
         if (match.id != 0 && !match.ambiguous && kg_per_unit(c.uom)) by_silo[match.id].push_back(&c);
     }
@@ -175,7 +180,7 @@ std::vector<move_value> consumption_values(const plant_map& map, const order& fr
         const auto it = actual.find(id);
         const decimal total = it == actual.end() ? decimal() : it->second;
         decimal planned_kg;
-        for (const auto* c : moves) planned_kg += c->planned * *kg_per_unit(c->uom);
+        for (const auto* c : moves) planned_kg += planned_kg_of(c->planned, *kg_per_unit(c->uom));
         decimal left = total;
         for (std::size_t i = 0; i < moves.size(); ++i) {
             const auto& c = *moves[i];
@@ -185,9 +190,12 @@ std::vector<move_value> consumption_values(const plant_map& map, const order& fr
             if (i + 1 == moves.size()) {
                 v.quantity = decimal::divide(left, factor, 6).rounded_to(rounding_of(c));
             } else {
-                const auto share = planned_kg > 0 ? decimal::divide(total * (c.planned * factor), planned_kg, 6) : decimal();
+                const auto share = planned_kg > 0 ? decimal::divide(decimal::multiply(total, planned_kg_of(c.planned, factor), 6), planned_kg, 6) : decimal();
                 v.quantity = decimal::divide(share, factor, 6).rounded_to(rounding_of(c));
-                left -= v.quantity * factor;
+                // Shares that were rounded up may have used what is left for this one.
+                const auto in_kg = [&] { return decimal::multiply(v.quantity, factor, 10); };
+                while (v.quantity > 0 && in_kg() > left) v.quantity -= rounding_of(c);
+                left -= in_kg();
             }
             out.push_back(v);
         }

@@ -32,17 +32,18 @@ std::variant<finish_values, finish_refused> compute_finish(const plant_map& map,
     if (actual.is_zero()) return finish_refused{"nothing was dosed: an order cannot be finished with no consumption (Odoo would book the plan)"};
     decimal sum_kg = actual;
     for (const auto& c : fresh.components) {
-        if (booked(c.move_id) || c.state == "cancel" || c.state == "done" || rules.unmapped == core::unmapped_policy::leave) continue;
+        const bool over = c.state == "cancel" || (c.state == "done" && fresh.state != order_state::done);
+        if (booked(c.move_id) || over || rules.unmapped == core::unmapped_policy::leave) continue;
         move_value v;
         v.move_id = c.move_id;
         v.quantity = c.quantity;
         // Somebody has already booked it, and it was not us: theirs stands.
         if (c.picked && !ours(v)) {
-            if (const auto factor = kg_per_unit(c.uom)) sum_kg += c.quantity * *factor;
+            if (const auto factor = kg_per_unit(c.uom)) sum_kg += decimal::multiply(c.quantity, *factor, 6);
             continue;
         }
-        v.quantity = planned > 0 ? decimal::divide(c.planned * actual, planned, 6).rounded_to(step_of(c.uom_rounding)) : c.planned;
-        if (const auto factor = kg_per_unit(c.uom)) sum_kg += v.quantity * *factor;
+        v.quantity = planned > 0 ? decimal::divide(decimal::multiply(c.planned, actual, 6), planned, 6).rounded_to(step_of(c.uom_rounding)) : c.planned;
+        if (const auto factor = kg_per_unit(c.uom)) sum_kg += decimal::multiply(v.quantity, *factor, 6);
         out.moves.push_back(v);
     }
     std::sort(out.moves.begin(), out.moves.end(), [](const auto& x, const auto& y) { return x.move_id < y.move_id; });

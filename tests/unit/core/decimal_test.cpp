@@ -154,6 +154,11 @@ TEST_CASE("arithmetic is exact and order agrees with it")
     CHECK(decimal::divide(dec("0.5"), dec("0.45359237"), 6) == dec("1.102311"));
     CHECK(decimal::divide(dec("0.000001"), 1000, 2) == decimal());
     CHECK_THROWS_AS(decimal::divide(1, 0, 2), std::domain_error);
+    CHECK(decimal::multiply(dec("33.333333333333"), dec("0.45359237"), 6) == dec("15.119746"));
+    CHECK(decimal::multiply(dec("-0.5"), dec("0.01"), 2) == dec("-0.01"));
+    CHECK(decimal::multiply(dec("2.5"), dec("0.4"), 6) == 1);
+    CHECK(decimal::multiply(dec("1.25"), dec("0.5"), 12) == dec("0.625"));
+    CHECK_THROWS_AS(decimal::multiply(dec("9223372036854775807"), dec("1.1"), 0), std::overflow_error);
 
     std::mt19937_64 random(7);
     const auto any = [&] { return decimal::from_scaled(static_cast<std::int64_t>(random() % 2'000'000) - 1'000'000, static_cast<int>(random() % 5)); };
