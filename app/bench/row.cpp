@@ -19,8 +19,8 @@ std::string number(const std::optional<double>& v)
 
 std::string to_json(const row& r)
 {
-    return fmt::format(R"({{"row":"{}","unit":"{}","ours":{:.3f},"plain":{},"ratio":{},"target":{:.3f},"target_of":"{}","ok":{},"n":{}}})", r.name, r.unit, r.ours, number(r.plain),
-                       number(r.ratio), r.target, r.by == limited::ratio ? "ratio" : "ours", r.ok, r.n);
+    return fmt::format(R"({{"row":"{}","unit":"{}","ours":{:.3f},"plain":{},"ratio":{},"target":{:.3f},"target_of":"{}","ok":{},"n":{},"disturbed":{}}})", r.name, r.unit, r.ours, number(r.plain),
+                       number(r.ratio), r.target, r.by == limited::ratio ? "ratio" : "ours", r.ok, r.n, r.disturbed);
 }
 
 double percentile(std::vector<double> values, double percent)

@@ -19,6 +19,7 @@ struct row {
     limited by = limited::ratio;
     bool ok = false;
     std::size_t n = 0;                    // measurements behind the figure
+    bool disturbed = false;               // something else kept the machine busy: neither figure nor verdict means much
 };
 
 std::string to_json(const row& r);

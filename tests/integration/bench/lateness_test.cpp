@@ -95,5 +95,5 @@ TEST_CASE("a row without a plain figure says null, not nothing")
     r.by = limited::ours;
     r.ok = true;
     r.n = 1;
-    CHECK(to_json(r) == R"({"row":"memory","unit":"MB","ours":18.600,"plain":null,"ratio":null,"target":25.000,"target_of":"ours","ok":true,"n":1})");
+    CHECK(to_json(r) == R"({"row":"memory","unit":"MB","ours":18.600,"plain":null,"ratio":null,"target":25.000,"target_of":"ours","ok":true,"n":1,"disturbed":false})");
 }

@@ -62,6 +62,7 @@ TEST_CASE("the bench prints one JSON object per row with both figures, their rat
         CHECK(row.at("target").to_number<double>() == Approx(1.2));
         CHECK(row.at("ok").as_bool() == (ours / plain <= 1.2));
         CHECK(row.at("n").to_number<int>() > 0);
+        CHECK(row.at("disturbed").is_bool());
     }
     CHECK(names == std::set<std::string>{"read_cycle", "pg_latency"});
 }
