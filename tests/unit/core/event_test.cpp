@@ -291,3 +291,16 @@ TEST_CASE("destroying the loop with waiters pending is safe whichever dies first
         b.reset();
     }
 }
+
+TEST_CASE("a lock that was granted to a waiter that never ran again is free")
+{
+    auto b = std::make_unique<bench>();
+    async_mutex m(b->ioc.get_executor());
+    async_mutex::guard held;
+    b->start("holder", [&]() -> asio::awaitable<void> { held = co_await m.lock(); });
+    b->start("waiter", [&]() -> asio::awaitable<void> { auto lock = co_await m.lock(); });
+    held.release();
+    CHECK(m.locked());  // the waiter's, which is not resumed any more
+    b.reset();
+    CHECK_FALSE(m.locked());
+}
