@@ -249,6 +249,7 @@ void odoo_model::cancel(sim_order& o)
 
 void odoo_model::finish_as_planned(sim_order& o)
 {
+    if (o.state == "done" || o.state == "cancel") return;
     o.qty_producing = o.quantity;
     for (auto& m : o.moves) {
         m.quantity = m.planned;

@@ -298,6 +298,17 @@ TEST_CASE("what people do in Odoo by the control port has Odoo's consequences")
     CHECK(b.order(1).state == "done");
     CHECK(b.order(1).moves[1].quantity == 150);
     CHECK(b.order(1).moves[1].state == "done");
+    // Nobody can finish an order again that is done or cancelled: what was booked stays, and it is no fault of ours.
+    b.order(1).moves[1].quantity = 149;
+    b.control("/orders/1", R"({"act": "finish"})");
+    CHECK(b.order(1).moves[1].quantity == 149);
+    CHECK(b.order(1).finished_times == 1);
+    b.add(2, 500, {{21, 500}});
+    b.control("/orders/2", R"({"act": "cancel"})");
+    b.control("/orders/2", R"({"act": "finish"})");
+    CHECK(b.order(2).state == "cancel");
+    CHECK(b.model.violations() == none);
+    b.model.orders().erase(2);
     b.control("/orders/1", R"({"act": "delete"})");
     CHECK(b.model.orders().empty());
 }
