@@ -8,6 +8,7 @@ usage() {
     cat <<EOT
 usage: app/bench.sh [--build DIR] [option of batchbridge-bench ...]
   --build DIR    use the programs of this build directory instead of building build/release
+The database lies under TMPDIR; with TMPDIR=/dev/shm the disk has no part in the figures.
 EOT
 }
 while [ $# -gt 0 ]; do
@@ -41,7 +42,8 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-start_postgres "$work/pg"
+# Its port may be taken between being found free and being used.
+start_postgres "$work/pg" 2>/dev/null || start_postgres "$work/pg2" 2>/dev/null || start_postgres "$work/pg3"
 cd "$root"
 # In the background, so that a signal is handled while it runs.
 TMPDIR=$work DATABASE_URL=$DATABASE_URL "$build/bin/batchbridge-bench" "${args[@]}" &

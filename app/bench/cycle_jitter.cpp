@@ -89,9 +89,9 @@ row cycle_jitter(const settings& s)
     r.by = limited::ours;
     r.target = std::max(always_good_ms, most_of_idle * *r.plain);
     r.ok = r.ours <= always_good_ms || *r.ratio <= most_of_idle;
-    // Then the ratio compares two lots of somebody else's noise, and is easily met.
+    // Each cycle commits, so a slow disk under the database shows, and so does a busy machine; then the ratio compares noise.
     r.disturbed = *r.plain > always_good_ms;
-    if (r.disturbed) fmt::print(stderr, "cycle_jitter: cycles start late without Odoo too: the machine is busy with something else, measure again\n");
+    if (r.disturbed) fmt::print(stderr, "cycle_jitter: cycles start late without Odoo too (slow disk under the database, or a busy machine): the ratio says little\n");
     return r;
 }
 

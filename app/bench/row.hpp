@@ -19,7 +19,7 @@ struct row {
     limited by = limited::ratio;
     bool ok = false;
     std::size_t n = 0;                    // measurements behind the figure
-    bool disturbed = false;               // something else kept the machine busy: neither figure nor verdict means much
+    bool disturbed = false;               // the plain figure is bad for reasons of its own: the verdict means little
 };
 
 std::string to_json(const row& r);
