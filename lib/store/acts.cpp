@@ -93,7 +93,9 @@ asio::awaitable<bool> store::complete_batch(const hold& h, std::int64_t batch_id
     payload["weight"] = produced.to_string();
     std::vector<pg::statement> all;
     all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set state = 'completed', reason = '', version = version + 1, actual_weight_quantity_finished_goods = $7::numeric, status_manufacturing = true, "
-                               "update_odoo = false, done_marked = false, last_changed_at = now(), completed_at = now() where id = $2 and line = $1 and state in ('held', 'lost', 'parked')",
+                               "update_odoo = false, done_marked = false, last_changed_at = now(), completed_at = now() where id = $2 and line = $1 and state in ('held', 'lost', 'parked') and "
+                               // A cancel on its way could end the order under the new figures.
+                               "not exists (select from odoo_outbox x where x.batch_id = $2 and x.kind = 'cancel' and x.state = 'sending')",
                                "c as (insert into mo_batch_consumption (batch_id, line, silo, actual) select b.id, b.line, x.key::int, x.value::numeric from b, jsonb_each_text($8::jsonb) x on conflict (batch_id, silo) do update "
                                "set actual = excluded.actual), "
                                "gone as (update odoo_outbox o set state = 'discarded', last_error = 'completed by a person' from b where o.batch_id = b.id and o.kind in ('consumption', 'cancel') and o.state in ('due', 'parked')), "

@@ -17,7 +17,9 @@ constexpr auto change_sql =
     "status_manufacturing = case when $7 then $9::boolean else status_manufacturing end, status_operation = case when $7 then $10::boolean else status_operation end, "
     "update_odoo = update_odoo and not $7 and $12 <> 'finish', last_changed_at = case when $7 then now() else last_changed_at end, "
     "completed_at = case when $4 = 'completed' then now() else completed_at end, last_read_from_plc = now() "
-    "where id = $1 and line = $2 and version = $3 and state not in ('completed', 'parked') returning *), "
+    "where id = $1 and line = $2 and version = $3 and state not in ('completed', 'parked') "
+    // A person has acted: a held or lost batch that is being cancelled is not brought back by what its slot shows.
+    "and not (state in ('held', 'lost') and exists (select from odoo_outbox x where x.batch_id = $1 and x.kind = 'cancel' and x.state in ('due', 'sending', 'parked'))) returning *), "
     "c as (insert into mo_batch_consumption (batch_id, line, silo, actual) select b.id, b.line, x.key::int, x.value::numeric from b, jsonb_each_text($11::jsonb) x where $7 "
     "on conflict (batch_id, silo) do update set actual = excluded.actual), "
     "gone as (update odoo_outbox o set state = 'discarded', last_error = 'the batch has completed; its finish carries the totals' from b where $12 = 'finish' and o.batch_id = b.id and "

@@ -39,7 +39,7 @@ asio::awaitable<bool> store::archive(const hold& h, std::int64_t batch_id, domai
     all.emplace_back("select from mo_batch where id = $1 and line = $2 for update").bind(batch_id).bind(h.line);
     // A cancel that Odoo has not yet seen outlives the row: the order must still be cancelled there. Not one that is to be made again.
     all.emplace_back("update odoo_outbox set state = case when kind = 'finish' and $3 = 'completed' then 'sent' else 'discarded' end, last_error = 'the batch was archived as ' || $3 where batch_id = $1 and state in "
-                     "('due', 'sending', 'parked') and (kind <> 'cancel' or $3 = 'reset') and exists (select from mo_batch where id = $1 and line = $2)")
+                     "('due', 'sending', 'parked') and (kind in ('finish', 'consumption') or kind = 'cancel' and $3 = 'reset') and exists (select from mo_batch where id = $1 and line = $2)")
         .bind(batch_id).bind(h.line).bind(domain::to_string(status));
     all.emplace_back("insert into mo_histories (line, batch_id, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, run, batch_no, load, status, notes, bom_id, finished_goods, quantity_goods, "
                      "actual_weight_quantity_finished_goods, status_manufacturing, status_operation, update_odoo, done_marked, last_read_from_plc, last_changed_at, completed_at, created_at) "

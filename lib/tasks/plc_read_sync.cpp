@@ -151,7 +151,8 @@ asio::awaitable<std::optional<store::batch_change>> plc_read_sync::look_at_slot(
             core::log::warning(about, "slot {} refused, nothing of it is stored: {}", b.slot, j.why);
             notes.push_back(alert("implausible", b.mo_id, j.why));
         }
-        if (!j.reading.ended() || state.same_verdict != cycles_for_held || b.state == batch_state::held) co_return std::nullopt;
+        // What is being taken out ends by its own rule.
+        if (!j.reading.ended() || state.same_verdict != cycles_for_held || b.state == batch_state::held || b.state == batch_state::cancelling) co_return std::nullopt;
         change.state = batch_state::held;
         change.reason = "the final figures are implausible: " + j.why;
         change.actual = b.actual;
@@ -166,6 +167,13 @@ asio::awaitable<std::optional<store::batch_change>> plc_read_sync::look_at_slot(
     case domain::verdict::fail: {
         if (state.same_verdict < equal_reads_for_failure) co_return std::nullopt;
         if (b.state == batch_state::held) co_return std::nullopt;
+        if (b.state == batch_state::cancelling) {
+            // Its end is decided by why it was taken out; what was dosed and how the PLC ended it are kept.
+            change.values_changed = j.changed_values;
+            change.acknowledge = true;
+            if (!j.changed_values) co_return std::nullopt;
+            co_return change;
+        }
         change.state = batch_state::held;
         change.reason = "the PLC reports that this batch failed (status_operation = 1)";
         change.values_changed = j.changed_values;
@@ -192,6 +200,7 @@ asio::awaitable<std::optional<store::batch_change>> plc_read_sync::look_at_slot(
     case domain::verdict::complete: {
         if (b.state == batch_state::cancelling) {
             change.values_changed = j.changed_values;
+            change.acknowledge = true;
             if (!j.changed_values) co_return std::nullopt;
             co_return change;
         }
@@ -271,6 +280,29 @@ asio::awaitable<bool> plc_read_sync::work_off_duties()
     }
     duties_ = std::move(left);
     co_return done;
+}
+
+asio::awaitable<bool> plc_read_sync::cancel_failed()
+{
+    auto& env = line_.env();
+    if (env.config.on_plc_failure != core::plc_failure_policy::cancel) co_return false;
+    bool any = false;
+    for (const auto& b : rows_) {
+        // Once per process: after a restart it is asked again, which does no harm.
+        if (b.state != batch_state::held || !b.status_operation || b.status_manufacturing || asked_to_cancel_.contains(b.id)) continue;
+        store::journal_entry entry;
+        entry.mo_id = b.mo_id;
+        entry.what = "policy.cancel";
+        entry.answer = b.reason;
+        entry.who = "ON_PLC_FAILURE=cancel";
+        if (co_await env.store.ask_cancel(line_.hold(), b.id, std::move(entry))) {
+            core::log::warning(line_.about(task_names::plc_read_sync, b.id, b.mo_id), "is cancelled in Odoo too (ON_PLC_FAILURE=cancel)");
+            env.deliveries.set();
+            any = true;
+        }
+        asked_to_cancel_.insert(b.id);
+    }
+    co_return any;
 }
 
 asio::awaitable<bool> plc_read_sync::end_cancelling()
@@ -388,6 +420,7 @@ asio::awaitable<run_result> plc_read_sync::cycle()
     if (failure) std::rethrow_exception(failure);
 
     changed = co_await work_off_duties() || changed;
+    changed = co_await cancel_failed() || changed;
     if (cancelling) {
         changed = co_await take_out_cancelling(line_) || changed;
         changed = co_await end_cancelling() || changed;

@@ -37,6 +37,8 @@ private:
     boost::asio::awaitable<std::optional<store::batch_change>> look_at_slot(const domain::batch& b, std::vector<std::function<boost::asio::awaitable<void>()>>& notes);
     boost::asio::awaitable<bool> work_off_duties();
     boost::asio::awaitable<bool> end_cancelling();
+    // ON_PLC_FAILURE=cancel: asks for the cancel of batches that the PLC gave up.
+    boost::asio::awaitable<bool> cancel_failed();
     void apply(const store::batch_change& change);
     void log_change(const domain::batch& b, const store::batch_change& change);
 
@@ -45,6 +47,7 @@ private:
     std::optional<domain::load> load_;
     std::vector<store::duty> duties_;
     std::map<int, slot_state> slots_;
+    std::set<std::int64_t> asked_to_cancel_;
     std::uint64_t rows_version_ = 0;
     std::chrono::steady_clock::time_point flushed_{};
     bool was_busy_ = false;
