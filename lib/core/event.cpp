@@ -112,6 +112,12 @@ asio::awaitable<async_mutex::guard> async_mutex::lock()
     co_return guard(me.owner);
 }
 
+std::optional<async_mutex::guard> async_mutex::try_lock()
+{
+    if (std::exchange(state_->locked, true)) return std::nullopt;
+    return guard(state_);
+}
+
 bool async_mutex::locked() const noexcept
 {
     return state_->locked;

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace batchbridge::core {
@@ -56,6 +57,8 @@ public:
     explicit async_mutex(boost::asio::any_io_executor executor);
     // Throws operation_aborted on cancellation, without the lock.
     boost::asio::awaitable<guard> lock();
+    // At once, without waiting; nullopt when somebody has it.
+    std::optional<guard> try_lock();
     bool locked() const noexcept;
 
 private:

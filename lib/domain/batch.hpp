@@ -60,6 +60,9 @@ struct load {
     int number = 0;             // 1, 2.. per line
     load_state state = load_state::staged;
     std::map<int, words> images;  // per slot: READ offsets 0.. as they were before the load; stale while unchanged
+    bool withdrawing = false;      // an offer whose slot 1 is (about to be) blanked by us
+    bool after_withdrawal = false; // replaces a withdrawn offer: armed only while the ready word is still 0
+    core::utc_time changed{};      // when the state was entered, by the database's clock
 };
 
 // What a person may do to a batch (the table of design section 2).

@@ -103,6 +103,12 @@ load_readiness judge_load(const plant_map& map, const std::vector<slot_reading>&
     return out;
 }
 
+offer judge_offer(const slot_reading& write_slot1, std::string_view slot1_key)
+{
+    if (write_slot1.empty() || write_slot1.mo_id != slot1_key) return offer::not_armed;
+    return write_slot1.status_read_data == 1 ? offer::taken : offer::offered;
+}
+
 std::vector<std::string> compare_written(const plant_map& map, int slot, const words& wanted, const words& found, bool mo_id_blank)
 {
     std::vector<std::string> out;

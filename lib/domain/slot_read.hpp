@@ -58,6 +58,14 @@ struct load_readiness {
 load_readiness judge_load(const plant_map& map, const std::vector<slot_reading>& read, const std::vector<slot_reading>& write,
                           const std::function<bool(const std::string&)>& known);
 
+// Where a load in state arming stands, from slot 1 of the WRITE area and the order that the load has there.
+enum class offer {
+    not_armed,     // slot 1 does not name it: the arming never reached the PLC
+    offered,       // the ready word is 0: the PLC has not taken it yet
+    taken
+};
+offer judge_offer(const slot_reading& write_slot1, std::string_view slot1_key);
+
 // Differences between what was written and what is read back, status words (72..76) left out; empty = verified.
 std::vector<std::string> compare_written(const plant_map& map, int slot, const words& wanted, const words& found,
                                          bool mo_id_blank);

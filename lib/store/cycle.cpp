@@ -32,8 +32,26 @@ constexpr auto change_sql =
     // A parked consumption stays parked until a person acts (L-06), with the newest totals; a new completion is a new try.
     "state = case when odoo_outbox.state = 'parked' and excluded.kind = 'finish' then 'due' else odoo_outbox.state end), "
     "d as (insert into plc_duty (line, slot, mo_id, batch_id) select b.line, b.batch_no, b.order_key, b.id from b where $15::boolean on conflict (line, slot, mo_id) where done_at is null "
-    "do nothing) "
+    "do nothing), "
+    "a as (insert into alert (line, kind, subject, text) select b.line, x.kind, x.subject, x.text from b, jsonb_to_recordset($16::jsonb) as x(kind text, subject text, text text) "
+    "on conflict (line, kind, subject) where state <> 'resolved' do update set count = alert.count + 1, last_at = now(), text = excluded.text), "
+    "r as (update alert set state = 'resolved', resolved_at = now() from b where $17::boolean and b.state not in ('held', 'lost') and alert.line = b.line and alert.kind in ('held', 'lost', 'implausible') and "
+    "alert.subject = b.mo_id and alert.state <> 'resolved'), "
+    "n as (insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer) select b.line, b.id, b.odoo_db, b.odoo_id, b.mo_id, 'batch.' || b.state, $13::jsonb, b.reason from b where $17) "
     "select count(*) from b";
+
+json::value alerts_json(const std::vector<alert_text>& alerts)
+{
+    json::array out;
+    for (const auto& a : alerts) {
+        json::object one;
+        one["kind"] = a.kind;
+        one["subject"] = a.subject;
+        one["text"] = a.text;
+        out.push_back(std::move(one));
+    }
+    return out;
+}
 
 json::value totals_json(const batch_change& c)
 {
@@ -53,6 +71,7 @@ asio::awaitable<cycle_result> store::record_cycle(const hold& h, const std::vect
         auto& s = all.emplace_back(change_sql);
         s.bind(c.batch_id).bind(h.line).bind(c.version).bind(domain::to_string(c.state)).bind(c.reason).bind(words_json(c.raw)).bind(c.values_changed).bind(c.weight);
         s.bind(c.status_manufacturing).bind(c.status_operation).bind(kg_json(c.actual)).bind(kind).bind(totals_json(c)).bind(interval_of(live_interval)).bind(c.acknowledge);
+        s.bind(alerts_json(c.alerts)).bind(c.state_changed);
     }
     // A changed row has it from its change.
     std::vector<std::int64_t> unchanged;
@@ -64,6 +83,18 @@ asio::awaitable<cycle_result> store::record_cycle(const hold& h, const std::vect
     for (std::size_t i = 0; i < changes.size(); ++i)
         if (results[i].at(0, 0).as_int64() == 0) out.not_applied.insert(changes[i].batch_id);
     co_return out;
+}
+
+asio::awaitable<void> store::record_alerts(const hold& h, const std::vector<alert_text>& raised, const std::vector<alert_text>& resolved)
+{
+    std::vector<pg::statement> all;
+    for (const auto& a : raised)
+        all.emplace_back("insert into alert (line, kind, subject, text) values ($1, $2, $3, $4) on conflict (line, kind, subject) where state <> 'resolved' do update set count = alert.count + 1, last_at = now(), "
+                         "text = excluded.text")
+            .bind(h.line).bind(a.kind).bind(a.subject).bind(a.text);
+    for (const auto& a : resolved)
+        all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $1 and kind = $2 and subject = $3 and state <> 'resolved'").bind(h.line).bind(a.kind).bind(a.subject);
+    if (!all.empty()) co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
 asio::awaitable<void> store::touch_read(const hold& h, const std::vector<std::int64_t>& batch_ids)

@@ -28,20 +28,22 @@ asio::awaitable<std::optional<domain::batch>> store::batch(std::int64_t id)
 
 asio::awaitable<std::optional<domain::load>> store::open_load(const std::string& line)
 {
-    pg::statement s("select id, line, number, state, images from plc_load where line = $1 and state in ('staged', 'arming') order by number desc limit 1");
+    pg::statement s("select " + load_columns + " from plc_load l where l.line = $1 and l.state in ('staged', 'arming') order by l.number desc limit 1");
     s.bind(line);
     const auto r = co_await read_one(pool_, s);
     if (r.empty()) co_return std::nullopt;
     co_return load_of(r, 0);
 }
 
-asio::awaitable<std::optional<domain::load>> store::current_load(const std::string& line)
+asio::awaitable<std::vector<domain::load>> store::loads_in_use(const std::string& line)
 {
-    pg::statement s("select id, line, number, state, images from plc_load where line = $1 and state <> 'withdrawn' order by number desc limit 1");
+    pg::statement s("select " + load_columns + " from plc_load l where l.line = $1 and (l.state in ('staged', 'arming') or l.id in (select load from mo_batch where line = $1) or l.number = (select max(number) from plc_load "
+                    "where line = $1 and state <> 'withdrawn')) order by l.number");
     s.bind(line);
     const auto r = co_await read_one(pool_, s);
-    if (r.empty()) co_return std::nullopt;
-    co_return load_of(r, 0);
+    std::vector<domain::load> out;
+    for (std::size_t i = 0; i < r.rows(); ++i) out.push_back(load_of(r, i));
+    co_return out;
 }
 
 namespace {
@@ -135,29 +137,53 @@ asio::awaitable<std::variant<staged, stage_conflict>> store::stage_load(const ho
     co_return out;
 }
 
-asio::awaitable<std::optional<domain::load>> store::restage(const hold& h, std::int64_t load_id)
+asio::awaitable<void> store::begin_withdrawal(const hold& h, std::int64_t load_id)
 {
     std::vector<pg::statement> all;
-    all.emplace_back("update plc_load set state = 'withdrawn', changed_at = now() where id = $1 and line = $2").bind(load_id).bind(h.line);
-    all.emplace_back("insert into plc_load (line, number, state, images) select o.line, (select max(number) + 1 from plc_load where line = o.line), 'staged', o.images from plc_load o where "
-                     "o.id = $1 and exists (select from mo_batch b where b.load = $1 and b.state in ('queued', 'loading', 'loaded'))")
-        .bind(load_id);
+    all.emplace_back("update plc_load set withdraw_since = coalesce(withdraw_since, now()) where id = $1 and line = $2 and state = 'arming'").bind(load_id).bind(h.line);
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<std::optional<domain::load>> store::restage(const hold& h, std::int64_t load_id, bool was_offered)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update plc_load set state = 'withdrawn', withdraw_since = null, changed_at = now() where id = $1 and line = $2").bind(load_id).bind(h.line);
+    all.emplace_back("insert into plc_load (line, number, state, images, after_withdrawal) select o.line, (select max(number) + 1 from plc_load where line = o.line), 'staged', o.images, o.after_withdrawal or $2::boolean "
+                     "from plc_load o where o.id = $1 and exists (select from mo_batch b where b.load = $1 and b.state in ('queued', 'loading', 'loaded'))")
+        .bind(load_id).bind(was_offered);
     // Two steps, since the slot index is checked row by row: first out of the way, then to the new places.
     all.emplace_back("update mo_batch set batch_no = batch_no + 100000 where load = $1 and state in ('queued', 'loading', 'loaded')").bind(load_id);
     all.emplace_back("update mo_batch b set batch_no = n.place, load = (select id from plc_load where line = b.line and state = 'staged'), state = 'queued' from (select id, row_number() over "
                      "(order by batch_no) as place from mo_batch where load = $1 and state in ('queued', 'loading', 'loaded')) n where n.id = b.id")
         .bind(load_id);
+    journal_entry e;
+    e.what = "plc.withdraw";
+    e.answer = was_offered ? "the offer was withdrawn before the PLC took it" : "the load was staged anew before it was armed";
+    all.push_back(journal_statement(h.line, e));
     co_await fenced_pipeline(pool_, h, std::move(all));
     co_return co_await open_load(h.line);
 }
 
-asio::awaitable<void> store::set_load_state(const hold& h, std::int64_t load_id, domain::load_state state, std::optional<domain::batch_state> batches_state, std::optional<journal_entry> entry)
+asio::awaitable<bool> store::arm_load(const hold& h, std::int64_t load_id, const std::vector<std::int64_t>& batch_ids, const journal_entry& entry)
 {
     std::vector<pg::statement> all;
-    all.emplace_back("update plc_load set state = $2, changed_at = now() where id = $1 and line = $3").bind(load_id).bind(domain::to_string(state)).bind(h.line);
+    // Locked while they are compared: an order that is being taken out at this very moment is waited for, and seen.
+    all.push_back(journaled(h.line, entry, "update plc_load set state = 'arming', changed_at = now() where id = $10 and line = $1 and state in ('staged', 'arming') and withdraw_since is null and (select array_agg(x.id order by x.id) "
+                                           "from (select id from mo_batch where load = $10 and state in ('queued', 'loading', 'loaded') order by id for update) x) = $11::bigint[]"));
+    auto ids = batch_ids;
+    std::sort(ids.begin(), ids.end());
+    all.back().bind(load_id).bind(pg::array_of(ids));
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return r.front().at(0, 0).as_int64() == 1;
+}
+
+asio::awaitable<void> store::set_load_state(const hold& h, std::int64_t load_id, domain::load_state state, std::optional<domain::batch_state> batches_state)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update plc_load set changed_at = case when state = $2 then changed_at else now() end, state = $2, withdraw_since = case when $2 = 'arming' then withdraw_since end where id = $1 and line = $3")
+        .bind(load_id).bind(domain::to_string(state)).bind(h.line);
     if (batches_state)
         all.emplace_back("update mo_batch set state = $2 where load = $1 and state in ('queued', 'loading', 'loaded')").bind(load_id).bind(domain::to_string(*batches_state));
-    if (entry) all.push_back(journal_statement(h.line, *entry));
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 

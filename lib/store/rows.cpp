@@ -12,6 +12,8 @@ const std::string batch_columns =
     "(select coalesce(json_object_agg(c.silo, c.planned::text), '{}') from mo_batch_consumption c where c.batch_id = b.id) as planned_json, "
     "(select coalesce(json_object_agg(c.silo, c.actual::text), '{}') from mo_batch_consumption c where c.batch_id = b.id) as actual_json";
 
+const std::string load_columns = "l.id, l.line, l.number, l.state, l.images, l.withdraw_since is not null as withdrawing, l.after_withdrawal, l.changed_at";
+
 asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements)
 {
     pg::statement check("select assert_epoch($1, $2)");
@@ -144,6 +146,9 @@ domain::load load_of(const pg::result& r, std::size_t row)
     l.line = r.at(row, "line").text();
     l.number = r.at(row, "number").as_int();
     l.state = domain::load_state_from(r.at(row, "state").text()).value();
+    l.withdrawing = r.at(row, "withdrawing").as_bool();
+    l.after_withdrawal = r.at(row, "after_withdrawal").as_bool();
+    l.changed = r.at(row, "changed_at").as_time();
     const auto images = r.at(row, "images").as_json();
     for (const auto& [slot, words] : images.as_object()) l.images[std::stoi(std::string(slot))] = words_of(words);
     return l;

@@ -14,7 +14,8 @@ boost::asio::awaitable<pg::result> read_one(pg::pool& pool, const pg::statement&
 
 extern const std::string batch_columns;      // for batch_of, table alias b
 domain::batch batch_of(const pg::result& r, std::size_t row);
-domain::load load_of(const pg::result& r, std::size_t row);   // id, line, number, state, images
+extern const std::string load_columns;       // for load_of, table alias l
+domain::load load_of(const pg::result& r, std::size_t row);
 boost::json::value words_json(const domain::words& w);
 domain::words words_of(const boost::json::value& v);
 boost::json::value kg_json(const domain::silo_kg& v);

@@ -81,6 +81,10 @@ struct staged {
     std::vector<domain::batch> batches;
 };
 
+struct alert_text {
+    std::string kind, subject, text;
+};
+
 // What one read cycle found out about one batch.
 struct batch_change {
     std::int64_t batch_id = 0;
@@ -94,6 +98,8 @@ struct batch_change {
     bool status_manufacturing = false, status_operation = false;
     enum class delivery { none, consumption, finish } owe = delivery::none;
     bool acknowledge = false;       // opens a plc_duty for the slot
+    bool state_changed = false;     // journaled as "batch.<state>"; a row that is no longer held or lost resolves those alerts
+    std::vector<alert_text> alerts; // raised with the change, or not at all
 };
 struct cycle_result {
     std::set<std::int64_t> not_applied;  // batches whose row had another version or state completed: read them again
@@ -154,19 +160,25 @@ public:
     boost::asio::awaitable<std::optional<domain::batch>> batch(std::int64_t id);
     // The line's newest load in state staged or arming.
     boost::asio::awaitable<std::optional<domain::load>> open_load(const std::string& line);
-    // The line's newest load that was not withdrawn (its images say what is stale).
-    boost::asio::awaitable<std::optional<domain::load>> current_load(const std::string& line);
+    // Loads that a row of the line refers to, the open one and the newest that was not withdrawn, by number (their images
+    // say what is stale).
+    boost::asio::awaitable<std::vector<domain::load>> loads_in_use(const std::string& line);
     // All or nothing. Rows first, then the history check, so that a concurrent archive cannot slip between; unique keys
     // decide races between sessions and lines (L-11). Any unfinished batch or open load of the line also makes it a
     // stage_conflict (with `taken` empty).
     boost::asio::awaitable<std::variant<staged, stage_conflict>> stage_load(const hold& h, const std::map<int, domain::words>& images,
                                                                             const std::vector<staged_order>& orders);
-    // Moves a load on, and its queued/loading/loaded batches to `batches` when given. Journals `entry` when given.
+    // Moves a load on, and its queued/loading/loaded batches to `batches` when given. Ends a withdrawal unless the state is arming.
     boost::asio::awaitable<void> set_load_state(const hold& h, std::int64_t load_id, domain::load_state state,
-                                                std::optional<domain::batch_state> batches, std::optional<journal_entry> entry);
-    // A withdrawn offer: the load becomes withdrawn and its still unfinished batches a new staged load, slots counted from 1
-    // again, state queued, with the old load's images. nullopt: none was left.
-    boost::asio::awaitable<std::optional<domain::load>> restage(const hold& h, std::int64_t load_id);
+                                                std::optional<domain::batch_state> batches);
+    // The last commit before slot 1 is armed. False: the load's waiting batches are no longer exactly these (one was taken
+    // out meanwhile), or it is being withdrawn; nothing was changed then.
+    boost::asio::awaitable<bool> arm_load(const hold& h, std::int64_t load_id, const std::vector<std::int64_t>& batch_ids, const journal_entry& entry);
+    // Before slot 1 of an offered load is blanked.
+    boost::asio::awaitable<void> begin_withdrawal(const hold& h, std::int64_t load_id);
+    // The load becomes withdrawn and its still waiting batches a new staged load, slots counted from 1 again, state queued,
+    // with the old load's images. `was_offered`: the PLC could have seen it. nullopt: none was left.
+    boost::asio::awaitable<std::optional<domain::load>> restage(const hold& h, std::int64_t load_id, bool was_offered);
     // Which of these order keys are in the line's queue or history (by mo_id, and "MO#<id>").
     boost::asio::awaitable<std::set<std::string>> known_orders(const std::string& line, const std::vector<std::string>& keys);
     // odoo_ids to leave out of a fetch: the queue of every line, refusals not yet due, history flagged still_open.
@@ -180,6 +192,8 @@ public:
     // `seen` gets last_read_from_plc. A new consumption row is due `live_interval` after the order's last sent one.
     boost::asio::awaitable<cycle_result> record_cycle(const hold& h, const std::vector<batch_change>& changes,
                                                       const std::vector<std::int64_t>& seen, core::duration live_interval);
+    // Alerts that hang on no change of a row: raised and resolved (kind, subject) in one transaction.
+    boost::asio::awaitable<void> record_alerts(const hold& h, const std::vector<alert_text>& raised, const std::vector<alert_text>& resolved);
     // last_read_from_plc = now() for these, nothing else.
     boost::asio::awaitable<void> touch_read(const hold& h, const std::vector<std::int64_t>& batch_ids);
     boost::asio::awaitable<std::vector<duty>> open_duties(const std::string& line);

@@ -102,8 +102,12 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
     rules.unmapped = env.config.unmapped_components;
     if (env.config.expected_batch_max_kg) rules.expected_batch_max_kg = core::decimal::parse(*env.config.expected_batch_max_kg);
 
+    // Records without a usable id cannot be excluded: the answer has to be longer by as many, or they would hide the others.
+    int nameless = 0;
     while (static_cast<int>(out.orders.size()) < wanted) {
-        ask.limit = wanted - static_cast<int>(out.orders.size());
+        ask.limit = wanted + nameless;
+        const auto excluded_before = ask.exclude_ids.size();
+        int nameless_now = 0;
         auto answer = co_await env.erp.fetch_confirmed(ask);
         env.board.up("odoo");
         const std::size_t received = answer.orders.size();
@@ -126,11 +130,15 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
         for (auto& item : answer.orders) {
             if (auto* bad = std::get_if<domain::malformed_order>(&item)) {
                 ++left_out;
-                ask.exclude_ids.push_back(bad->odoo_id);
+                if (bad->odoo_id > 0) ask.exclude_ids.push_back(bad->odoo_id);
+                else if (++nameless_now <= nameless) continue;   // told already
                 refuse(identity_of(*bad, env.config.odoo_db), bad->name.empty() ? fmt::format("id {}", bad->odoo_id) : bad->name, bad->reason);
                 continue;
             }
             auto& o = std::get<domain::order>(item);
+            // What comes beyond the free slots stays in Odoo; what comes twice is one order.
+            if (static_cast<int>(out.orders.size()) >= wanted) break;
+            if (std::find(ask.exclude_ids.begin(), ask.exclude_ids.end(), o.id.odoo_id) != ask.exclude_ids.end()) continue;
             ask.exclude_ids.push_back(o.id.odoo_id);
             if (std::find(archived.begin(), archived.end(), o.id) != archived.end()) {
                 ++left_out;
@@ -158,7 +166,10 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
             for (const auto& r : refused)
                 co_await env.store.raise_alert(l.name(), "order_refused", r.mo_id, fmt::format("{}: {}", r.mo_id, r.reason));
         }
-        if (received == 0 || left_out == 0 || received < static_cast<std::size_t>(ask.limit)) break;
+        if (left_out == 0 || received < static_cast<std::size_t>(ask.limit)) break;
+        // Nothing new to leave out, and no longer an answer to ask for: the next one would be the same.
+        if (ask.exclude_ids.size() == excluded_before && nameless_now <= nameless) break;
+        nameless = std::max(nameless, nameless_now);
     }
     if (!out.orders.empty() || !out.refused.empty())
         core::log::info(about, "Odoo: {} order(s) to make, {} refused, {} without a silo component", out.orders.size(), out.refused.size(),
@@ -205,10 +216,39 @@ asio::awaitable<void> wait_for_write_right(line& l)
 run_result result_of(const load_outcome& o)
 {
     run_result r;
-    r.what = o.what == load_outcome::kind::not_verified ? run_result::kind::unavailable : run_result::kind::ok;
     r.changed = true;
     r.detail = o.detail;
+    switch (o.what) {
+    case load_outcome::kind::offered:
+    case load_outcome::kind::taken:
+    case load_outcome::kind::withdrawn: break;
+    case load_outcome::kind::not_verified: r.what = run_result::kind::unavailable; break;
+    case load_outcome::kind::withdrawing: r = run_result::skipped(o.detail); break;
+    case load_outcome::kind::stopped: r.what = run_result::kind::failed; break;
+    }
     return r;
+}
+
+// What is to be done before anything is fetched; nullopt: nothing, the line is free. The caller holds plc_writes().
+asio::awaitable<std::optional<run_result>> finish_present_load(line& l)
+{
+    auto& store = l.env().store;
+    const auto rows = co_await store.batches(l.name());
+    auto open = co_await store.open_load(l.name());
+    if (!open) {
+        const auto busy = busy_reason(rows, co_await store.open_duties(l.name()));
+        if (busy.empty()) co_return std::nullopt;
+        co_return run_result::skipped(busy);
+    }
+    if (open->withdrawing) co_return run_result::skipped(fmt::format("load {} is being withdrawn", open->number));
+    // Slots are blanked by the read cycle, which wakes this task when it has done so.
+    if (!(co_await store.to_disarm(l.name())).empty()) co_return run_result::skipped(fmt::format("orders are being taken out of load {}", open->number));
+    const auto left = rows_of_load(rows, open->id);
+    const bool offered = open->state == domain::load_state::arming && left.has_first && std::none_of(left.waiting.begin(), left.waiting.end(), [](const domain::batch& b) {
+                             return b.state == domain::batch_state::queued || b.state == domain::batch_state::loading;
+                         });
+    if (offered) co_return run_result::skipped(fmt::format("load {} is offered and not yet taken", open->number));
+    co_return result_of(co_await continue_load(l, std::move(*open)));
 }
 
 }  // namespace
@@ -216,36 +256,31 @@ run_result result_of(const load_outcome& o)
 asio::awaitable<run_result> auto_sync_mo(line& l)
 {
     auto& env = l.env();
-    auto& store = env.store;
     if (!env.config.plc_writes) co_return run_result::skipped("PLC_WRITES is not true");
     if (l.paused()) co_return run_result::skipped("the line is paused");
     co_await wait_for_write_right(l);
-    const auto lock = co_await l.plc_writes().lock();
-
-    const auto rows = co_await store.batches(l.name());
-    if (auto open = co_await store.open_load(l.name())) {
-        const bool offered = open->state == domain::load_state::arming &&
-                             std::all_of(rows.begin(), rows.end(), [&](const domain::batch& b) {
-                                 return b.load != open->id || (b.state != domain::batch_state::queued && b.state != domain::batch_state::loading);
-                             });
-        if (offered) co_return run_result::skipped(fmt::format("load {} is offered and not yet taken", open->number));
-        co_return result_of(co_await continue_load(l, std::move(*open)));
+    {
+        const auto lock = co_await l.plc_writes().lock();
+        if (auto present = co_await finish_present_load(l)) co_return std::move(*present);
+        // Asked before Odoo is: a PLC that is not ready needs no orders.
+        const auto picture = co_await look_at_plc(l);
+        if (!picture.not_ready.empty()) co_return run_result::skipped(picture.not_ready);
     }
-    const auto busy = busy_reason(rows, co_await store.open_duties(l.name()));
-    if (!busy.empty()) co_return run_result::skipped(busy);
-
-    const auto picture = co_await look_at_plc(l);
-    if (!picture.not_ready.empty()) co_return run_result::skipped(picture.not_ready);
-    const int wanted = std::min(env.config.sync_batch_limit, l.map().slots.count);
-    auto found = co_await collect_orders(l, wanted);
-    const bool refused_any = !found.refused.empty();
+    // Without the lock: a slow Odoo keeps nobody from writing to the PLC.
+    auto found = co_await collect_orders(l, std::min(env.config.sync_batch_limit, l.map().slots.count));
     if (found.orders.empty()) {
         run_result r;
-        r.changed = refused_any;
+        r.changed = !found.refused.empty();
         r.detail = fmt::format("no order to make ({} refused, {} without a silo component)", found.refused.size(), found.not_ours);
         co_return r;
     }
     BATCHBRIDGE_CRASH_POINT("sync.fetched");
+
+    const auto lock = co_await l.plc_writes().lock();
+    // The line and the PLC again, as they are now: Odoo may have taken its time, and these images say what is stale.
+    if (auto present = co_await finish_present_load(l)) co_return std::move(*present);
+    const auto picture = co_await look_at_plc(l);
+    if (!picture.not_ready.empty()) co_return run_result::skipped(picture.not_ready);
     auto staged = co_await stage(l, picture.images, std::move(found.orders));
     if (!staged) co_return run_result::skipped("the orders were taken by another line or session meanwhile");
     for (const auto& b : staged->batches)

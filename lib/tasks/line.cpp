@@ -47,8 +47,8 @@ bool note_dependency(environment& env, const std::string& line, std::exception_p
         std::rethrow_exception(e);
     } catch (const plc::error& x) {
         if (x.kind() == core::error_kind::cancelled) return true;
-        // An exception answer to a read of the map's registers: the PLC is there and of no use.
-        if (x.kind() == core::error_kind::internal) return false;
+        // An exception answer is about the registers that were asked for, not about the link (field.md, row 4).
+        if (!away(x)) return false;
         env.board.down("plc " + line, x.what());
     } catch (const odoo::error& x) {
         if (x.outcome() == domain::call_outcome::rejected || !away(x)) return false;

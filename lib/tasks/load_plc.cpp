@@ -3,39 +3,39 @@
 #include "core/crash_point.hpp"
 #include "core/log.hpp"
 
+#include <algorithm>
+
 namespace batchbridge::tasks {
 
 namespace asio = boost::asio;
+using domain::batch_state;
+using domain::load_state;
 
 namespace {
 
 constexpr int verify_tries = 3;
 
-struct pictures {
-    std::vector<domain::words> images;   // index 0 = slot 1
-    std::vector<domain::batch> batches;  // of the load, still to be made
-    std::string slot1_key;
-};
-
-pictures encode_load(const domain::plant_map& map, const std::vector<domain::batch>& rows, std::int64_t load_id)
+std::vector<domain::words> encode_load(const domain::plant_map& map, const std::vector<domain::batch>& waiting)
 {
-    pictures p;
-    p.images.assign(static_cast<std::size_t>(map.slots.count), domain::empty_slot(map));
-    for (const auto& b : rows) {
-        if (b.load != load_id || !domain::is_unfinished(b.state)) continue;
-        p.images[static_cast<std::size_t>(b.slot - 1)] = domain::encode_recipe(map, domain::recipe_of(b));
-        if (b.slot == 1) p.slot1_key = b.order_key;
-        p.batches.push_back(b);
-    }
-    return p;
+    std::vector<domain::words> images(static_cast<std::size_t>(map.slots.count), domain::empty_slot(map));
+    for (const auto& b : waiting) images.at(static_cast<std::size_t>(b.slot - 1)) = domain::encode_recipe(map, domain::recipe_of(b));
+    return images;
 }
 
-store::journal_entry load_entry(const domain::load& load, const pictures& p, const char* what)
+std::vector<std::int64_t> ids_of(const std::vector<domain::batch>& batches)
+{
+    std::vector<std::int64_t> out;
+    for (const auto& b : batches) out.push_back(b.id);
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+store::journal_entry load_entry(const domain::load& load, const std::vector<domain::batch>& waiting)
 {
     store::journal_entry e;
-    e.what = what;
+    e.what = "plc.load";
     boost::json::array orders;
-    for (const auto& b : p.batches) {
+    for (const auto& b : waiting) {
         boost::json::object one;
         one["slot"] = b.slot;
         one["order"] = b.mo_id;
@@ -49,13 +49,13 @@ store::journal_entry load_entry(const domain::load& load, const pictures& p, con
 }
 
 // Steps 1 to 3. True = what the PLC holds is what we meant.
-asio::awaitable<bool> write_and_verify(line& l, const pictures& p)
+asio::awaitable<bool> write_and_verify(line& l, const std::vector<domain::words>& images)
 {
     const auto about = l.about(task_names::auto_sync_mo);
     for (int attempt = 1; attempt <= verify_tries; ++attempt) {
-        co_await l.device().write_disarmed(p.images);
+        co_await l.device().write_disarmed(images);
         BATCHBRIDGE_CRASH_POINT("load.written");
-        const auto differences = co_await l.device().verify(p.images);
+        const auto differences = co_await l.device().verify(images);
         if (differences.empty()) {
             co_await l.env().store.resolve_alert(l.name(), "load_verify", "load");
             co_return true;
@@ -69,51 +69,108 @@ asio::awaitable<bool> write_and_verify(line& l, const pictures& p)
     co_return false;
 }
 
+// Armed before an interruption, or not? Slot 1 of the WRITE area knows. nullopt: not armed, go on.
+asio::awaitable<std::optional<load_outcome>> already_armed(line& l, const domain::load& load, const std::vector<domain::batch>& rows)
+{
+    const auto first = std::find_if(rows.begin(), rows.end(), [&](const domain::batch& b) { return b.load == load.id && b.slot == 1; });
+    if (first == rows.end()) co_return std::nullopt;
+    const auto image = co_await l.device().read_slot(plc::area::write, 1);
+    const auto stands = domain::judge_offer(domain::decode_slot(l.map(), image), first->order_key);
+    if (stands == domain::offer::not_armed) co_return std::nullopt;
+    const bool taken = stands == domain::offer::taken;
+    co_await l.env().store.set_load_state(l.hold(), load.id, taken ? load_state::taken : load_state::arming, batch_state::loaded);
+    l.rows_changed();
+    load_outcome out{taken ? load_outcome::kind::taken : load_outcome::kind::offered, {}};
+    out.detail = fmt::format("load {} was armed before{}", load.number, taken ? " and is taken" : "");
+    co_return out;
+}
+
+// A load that replaces a withdrawn offer: 1 in the ready word says that the PLC took that offer after all.
+asio::awaitable<bool> old_offer_was_taken(line& l, const domain::load& load)
+{
+    if (!load.after_withdrawal) co_return false;
+    if (co_await l.device().read_ready() != 1) {
+        co_await l.env().store.resolve_alert(l.name(), "withdrawn_load_taken", "load");
+        co_return false;
+    }
+    const auto text = fmt::format("the PLC took the load before load {} while it was being withdrawn; load {} is not armed. Look at the PLC: when it has nothing of it in hand, use start-over", load.number,
+                                  load.number);
+    if (co_await l.env().store.raise_alert(l.name(), "withdrawn_load_taken", "load", text)) core::log::error(l.about(task_names::auto_sync_mo), "{}", text);
+    co_return true;
+}
+
 }  // namespace
+
+load_rows rows_of_load(const std::vector<domain::batch>& rows, std::int64_t load_id)
+{
+    load_rows out;
+    for (const auto& b : rows) {
+        if (b.load != load_id || !domain::is_unfinished(b.state)) continue;
+        out.has_first = out.has_first || b.slot == 1;
+        out.waiting.push_back(b);
+    }
+    return out;
+}
 
 asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
 {
     auto& store = l.env().store;
-    const auto& map = l.map();
     const auto about = l.about(task_names::auto_sync_mo);
-    const auto rows = co_await store.batches(l.name());
-    const auto p = encode_load(map, rows, load.id);
-    if (p.batches.empty()) {
-        co_await store.set_load_state(l.hold(), load.id, domain::load_state::withdrawn, std::nullopt, std::nullopt);
-        l.rows_changed();
-        co_return load_outcome{load_outcome::kind::withdrawn, "nothing of the load is left"};
-    }
-
-    if (load.state == domain::load_state::arming) {
-        // Armed or not? Slot 1 of the WRITE area knows.
-        const auto image = co_await l.device().read_slot(plc::area::write, 1);
-        const auto shown = domain::decode_slot(map, image);
-        if (!shown.empty() && shown.mo_id == p.slot1_key) {
-            const bool taken = shown.status_read_data == 1;
-            co_await store.set_load_state(l.hold(), load.id, taken ? domain::load_state::taken : domain::load_state::arming,
-                                          domain::batch_state::loaded, std::nullopt);
+    // Each turn writes what the rows say at its start; another turn is needed only when an order was taken out meanwhile.
+    for (;;) {
+        load_outcome out{load_outcome::kind::withdrawing, fmt::format("load {} is being withdrawn", load.number)};
+        if (load.withdrawing) co_return out;
+        const auto rows = co_await store.batches(l.name());
+        auto left = rows_of_load(rows, load.id);
+        if (left.waiting.empty()) {
+            co_await store.set_load_state(l.hold(), load.id, load_state::withdrawn, std::nullopt);
             l.rows_changed();
-            co_return load_outcome{taken ? load_outcome::kind::taken : load_outcome::kind::offered,
-                                   fmt::format("load {} was armed before{}", load.number, taken ? " and is taken" : "")};
+            out.what = load_outcome::kind::withdrawn;
+            out.detail = fmt::format("nothing of load {} is left", load.number);
+            co_return out;
         }
-        core::log::info(about, "load {} was not armed before the interruption; it is written again from the stored rows", load.number);
-    }
+        if (load.state == load_state::arming) {
+            if (auto armed = co_await already_armed(l, load, rows)) co_return std::move(*armed);
+            core::log::info(about, "load {} was not armed before the interruption; it is written again from the stored rows", load.number);
+        }
+        if (!left.has_first) {
+            auto again = co_await store.restage(l.hold(), load.id, false);
+            l.rows_changed();
+            if (!again) continue;
+            load = std::move(*again);
+            continue;
+        }
+        out.what = load_outcome::kind::stopped;
+        out.detail = fmt::format("load {} is not armed: the PLC took the withdrawn offer before it", load.number);
+        if (co_await old_offer_was_taken(l, load)) co_return out;
 
-    co_await store.set_load_state(l.hold(), load.id, domain::load_state::staged, domain::batch_state::loading, std::nullopt);
-    l.rows_changed();
-    BATCHBRIDGE_CRASH_POINT("load.loading");
-    if (!co_await write_and_verify(l, p))
-        co_return load_outcome{load_outcome::kind::not_verified, fmt::format("load {} could not be verified", load.number)};
-    BATCHBRIDGE_CRASH_POINT("load.verified");
-    auto arming = load_entry(load, p, "plc.load");
-    co_await store.set_load_state(l.hold(), load.id, domain::load_state::arming, std::nullopt, std::move(arming));
-    BATCHBRIDGE_CRASH_POINT("load.arming");
-    co_await l.device().arm(p.images.front());
-    BATCHBRIDGE_CRASH_POINT("load.armed");
-    co_await store.set_load_state(l.hold(), load.id, domain::load_state::arming, domain::batch_state::loaded, std::nullopt);
-    l.rows_changed();
-    core::log::info(about, "load {} with {} order(s) is offered to the PLC", load.number, p.batches.size());
-    co_return load_outcome{load_outcome::kind::offered, fmt::format("load {} with {} order(s) offered", load.number, p.batches.size())};
+        co_await store.set_load_state(l.hold(), load.id, load_state::staged, batch_state::loading);
+        l.rows_changed();
+        load.state = load_state::staged;
+        BATCHBRIDGE_CRASH_POINT("load.loading");
+        const auto images = encode_load(l.map(), left.waiting);
+        if (!co_await write_and_verify(l, images)) {
+            out.what = load_outcome::kind::not_verified;
+            out.detail = fmt::format("load {} could not be verified", load.number);
+            co_return out;
+        }
+        BATCHBRIDGE_CRASH_POINT("load.verified");
+        if (co_await old_offer_was_taken(l, load)) co_return out;
+        const auto entry = load_entry(load, left.waiting);
+        if (!co_await store.arm_load(l.hold(), load.id, ids_of(left.waiting), entry)) {
+            core::log::info(about, "an order was taken out of load {} while it was written; it is written again without it", load.number);
+            continue;
+        }
+        BATCHBRIDGE_CRASH_POINT("load.arming");
+        co_await l.device().arm(images.front());
+        BATCHBRIDGE_CRASH_POINT("load.armed");
+        co_await store.set_load_state(l.hold(), load.id, load_state::arming, batch_state::loaded);
+        l.rows_changed();
+        core::log::info(about, "load {} with {} order(s) is offered to the PLC", load.number, left.waiting.size());
+        out.what = load_outcome::kind::offered;
+        out.detail = fmt::format("load {} with {} order(s) offered", load.number, left.waiting.size());
+        co_return out;
+    }
 }
 
 }  // namespace batchbridge::tasks

@@ -11,12 +11,22 @@ struct load_outcome {
         offered,        // armed; the PLC has not taken it yet
         taken,          // the PLC has taken it
         not_verified,   // read-back differed three times: alert load_verify, the load stays staged
+        withdrawing,    // slot 1 of the offer is being taken out: the read cycle goes on with it
+        stopped,        // the PLC took the offer that this load replaces: nothing is armed until a person has looked
         withdrawn       // nothing of it is left
     } what;
     std::string detail;
 };
 
-// The caller holds line.plc_writes(). Uses the stored rows only, never Odoo. Throws plc::error, pg::error, fenced.
+// The caller holds line.plc_writes(). Uses the stored rows only, never Odoo, and reads them again right before arming: an
+// order that is taken out meanwhile is never armed. Throws plc::error, pg::error, fenced.
 boost::asio::awaitable<load_outcome> continue_load(line& l, domain::load load);
+
+// The batches of `load` that are still to be loaded, and whether one of them is in slot 1 (slot 1 is always used).
+struct load_rows {
+    std::vector<domain::batch> waiting;
+    bool has_first = false;
+};
+load_rows rows_of_load(const std::vector<domain::batch>& rows, std::int64_t load_id);
 
 }  // namespace batchbridge::tasks

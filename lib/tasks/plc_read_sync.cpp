@@ -2,10 +2,8 @@
 
 #include "core/crash_point.hpp"
 #include "core/log.hpp"
-#include "tasks/take_out.hpp"
 
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <algorithm>
 
 namespace batchbridge::tasks {
 
@@ -17,17 +15,29 @@ namespace {
 
 constexpr auto liveness_flush = std::chrono::seconds(10);
 constexpr int torn_cycles_for_alert = 3;
-constexpr int equal_reads_for_failure = 3;
-constexpr int cycles_for_held = 3;
-constexpr int cycles_for_lost = 3;
-constexpr auto time_for_lost = std::chrono::seconds(30);
-constexpr int quiet_cycles_for_cancelled = 2;
+constexpr auto patience_for_taking = std::chrono::minutes(10);
 
-domain::history_status end_of(const std::string& reason)
+store::batch_change change_of(const domain::batch& b, const domain::row_change& c, const domain::slot_reading& reading, const domain::words& image)
 {
-    if (reason == "reset") return domain::history_status::reset;
-    if (reason == "discarded") return domain::history_status::discarded;
-    return domain::history_status::cancelled;
+    store::batch_change out;
+    out.batch_id = b.id;
+    out.version = b.version;
+    out.state = c.state;
+    out.reason = c.reason;
+    out.raw = c.keep_picture ? b.raw : image;
+    out.values_changed = c.values_changed;
+    out.state_changed = c.state != b.state;
+    out.actual = c.values_changed ? reading.quantities : b.actual;
+    out.weight = c.values_changed ? reading.weight : b.weight;
+    out.status_manufacturing = c.values_changed ? reading.status_manufacturing == 1 : b.status_manufacturing;
+    out.status_operation = c.values_changed ? reading.status_operation == 1 : b.status_operation;
+    out.acknowledge = c.acknowledge;
+    switch (c.owe) {
+    case domain::row_change::delivery::none: break;
+    case domain::row_change::delivery::consumption: out.owe = store::batch_change::delivery::consumption; break;
+    case domain::row_change::delivery::finish: out.owe = store::batch_change::delivery::finish; break;
+    }
+    return out;
 }
 
 }  // namespace
@@ -37,187 +47,114 @@ asio::awaitable<void> plc_read_sync::reload()
     auto& store = line_.env().store;
     const auto version = line_.rows_version();
     rows_ = co_await store.batches(line_.name());
-    load_ = co_await store.current_load(line_.name());
+    loads_ = co_await store.loads_in_use(line_.name());
     duties_ = co_await store.open_duties(line_.name());
-    // What a slot was seen to show belongs to the order that was in it.
+    // What was seen of a batch goes with its row; a batch of another load has another slot.
+    std::map<std::int64_t, batch_watch> still;
     for (const auto& b : rows_) {
-        if (!domain::is_followed(b.state)) continue;
-        auto& s = slots_[b.slot];
-        const auto owner = fmt::format("{}#{}", b.id, b.run);
-        if (s.order == owner) continue;
-        s = slot_state{};
-        s.order = owner;
+        const auto known = watched_.find(b.id);
+        if (known != watched_.end() && known->second.load == b.load) still[b.id] = known->second;
+        else still[b.id].load = b.load;
     }
+    watched_ = std::move(still);
     rows_version_ = version;
+}
+
+domain::load* plc_read_sync::load_of(const domain::batch& b)
+{
+    const auto it = std::find_if(loads_.begin(), loads_.end(), [&](const domain::load& l) { return l.id == b.load; });
+    return it == loads_.end() ? nullptr : &*it;
+}
+
+domain::load* plc_read_sync::open_load()
+{
+    const auto it = std::find_if(loads_.begin(), loads_.end(), [](const domain::load& l) { return l.state == domain::load_state::staged || l.state == domain::load_state::arming; });
+    return it == loads_.end() ? nullptr : &*it;
 }
 
 asio::awaitable<void> plc_read_sync::look_at_offer()
 {
-    if (!load_ || load_->state != domain::load_state::arming) co_return;
-    const auto first = std::find_if(rows_.begin(), rows_.end(), [this](const domain::batch& b) { return b.load == load_->id && b.slot == 1; });
+    auto* load = open_load();
+    if (load == nullptr || load->state != domain::load_state::arming || load->withdrawing) co_return;
+    const auto first = std::find_if(rows_.begin(), rows_.end(), [&](const domain::batch& b) { return b.load == load->id && b.slot == 1; });
+    if (first == rows_.end()) co_return;
     const auto image = co_await line_.device().read_slot(plc::area::write, 1);
-    const auto shown = domain::decode_slot(line_.map(), image);
-    if (shown.empty() || shown.status_read_data != 1) co_return;
-    if (first != rows_.end() && shown.mo_id != first->order_key) co_return;
+    const auto stands = domain::judge_offer(domain::decode_slot(line_.map(), image), first->order_key);
+    const std::string subject = fmt::format("load {}", load->number);
+    if (stands == domain::offer::offered && !late_offer_told_ && core::utc_now() - load->changed >= patience_for_taking) {
+        late_offer_told_ = true;
+        store::alert_text late{"load_not_taken", subject, fmt::format("load {} is offered to the PLC since {} and not taken: is the PLC running, and waiting for recipes?", load->number, core::to_iso(load->changed))};
+        core::log::warning(line_.about(task_names::plc_read_sync), "{}", late.text);
+        raised_.push_back(std::move(late));
+    }
+    if (stands != domain::offer::taken) co_return;
     // After a crash right behind the arming its batches still say loading.
-    co_await line_.env().store.set_load_state(line_.hold(), load_->id, domain::load_state::taken, batch_state::loaded, std::nullopt);
-    load_->state = domain::load_state::taken;
+    co_await line_.env().store.set_load_state(line_.hold(), load->id, domain::load_state::taken, batch_state::loaded);
+    load->state = domain::load_state::taken;
     for (auto& b : rows_)
-        if (b.load == load_->id && (b.state == batch_state::queued || b.state == batch_state::loading)) b.state = batch_state::loaded;
-    core::log::info(line_.about(task_names::plc_read_sync), "the PLC has taken load {}", load_->number);
+        if (b.load == load->id && (b.state == batch_state::queued || b.state == batch_state::loading)) b.state = batch_state::loaded;
+    late_offer_told_ = false;
+    resolved_.push_back({"load_not_taken", subject, {}});
+    core::log::info(line_.about(task_names::plc_read_sync), "the PLC has taken load {}", load->number);
 }
 
-asio::awaitable<std::optional<store::batch_change>> plc_read_sync::look_at_slot(const domain::batch& b,
-                                                                                std::vector<std::function<asio::awaitable<void>()>>& notes)
+asio::awaitable<bool> plc_read_sync::observe_slot(int slot, const std::vector<const domain::batch*>& batches)
 {
-    auto& env = line_.env();
-    const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
-    auto& state = slots_[b.slot];
-    static const domain::words none;
-    const auto* stale = &none;
-    if (load_ && load_->id == b.load) {
-        const auto it = load_->images.find(b.slot);
-        if (it != load_->images.end()) stale = &it->second;
+    auto& state = slots_[slot];
+    state.fresh = false;
+    // After a start: what was stored of the newest batch, or what the slot showed before its load.
+    if (state.picture.empty()) {
+        for (const auto* b : batches) {
+            const auto* load = load_of(*b);
+            const auto stale = load != nullptr ? load->images.find(slot) : std::map<int, domain::words>::const_iterator{};
+            if (!b->raw.empty()) state.picture = b->raw;
+            else if (load != nullptr && stale != load->images.end()) state.picture = stale->second;
+        }
     }
-    const domain::words& known = !state.picture.empty() ? state.picture : (!b.raw.empty() ? b.raw : *stale);
-    const auto seen = co_await line_.device().observe(b.slot, known);
-    const std::string subject = fmt::format("slot {}", b.slot);
-    const auto alert = [&env, this](std::string kind, std::string who, std::string text) {
-        return [&env, name = line_.name(), kind = std::move(kind), who = std::move(who), text = std::move(text)]() -> asio::awaitable<void> {
-            co_await env.store.raise_alert(name, kind, who, text);
-        };
-    };
+    const auto seen = co_await line_.device().observe(slot, state.picture);
+    const std::string subject = fmt::format("slot {}", slot);
     if (seen.what == plc::observation::kind::inconsistent) {
         if (++state.inconsistent == torn_cycles_for_alert) {
-            const auto text = fmt::format("slot {} gave no consistent picture for {} cycles; its old data stays", b.slot, state.inconsistent);
-            core::log::warning(about, "{}", text);
-            notes.push_back(alert("slot_inconsistent", subject, text));
+            store::alert_text torn{"slot_inconsistent", subject, fmt::format("slot {} gave no consistent picture for {} cycles; its old data stays", slot, state.inconsistent)};
+            core::log::warning(line_.about(task_names::plc_read_sync), "{}", torn.text);
+            raised_.push_back(std::move(torn));
         }
-        co_return std::nullopt;
+        co_return false;
     }
-    if (state.inconsistent >= torn_cycles_for_alert)
-        notes.push_back([&env, name = line_.name(), subject]() -> asio::awaitable<void> {
-            co_await env.store.resolve_alert(name, "slot_inconsistent", subject);
-        });
+    if (state.inconsistent >= torn_cycles_for_alert) {
+        core::log::info(line_.about(task_names::plc_read_sync), "slot {} gives a consistent picture again", slot);
+        resolved_.push_back({"slot_inconsistent", subject, {}});
+    }
     state.inconsistent = 0;
-    const bool fresh = seen.what == plc::observation::kind::accepted;
-    if (fresh) state.picture = seen.image;
-    const domain::words& image = fresh || !state.picture.empty() ? state.picture : known;
-    if (image.empty()) co_return std::nullopt;
+    state.fresh = seen.what == plc::observation::kind::accepted;
+    if (state.fresh) state.picture = seen.image;
+    co_return !state.picture.empty();
+}
 
-    const auto j = domain::judge_slot(line_.map(), b, image, *stale);
-    if (fresh || j.what != state.verdict) {
-        if (j.what != state.verdict) state.verdict_since = clock::now();
-        // Foreign orders are counted over accepted cycles, whatever else moves in the slot.
-        state.same_verdict = j.what == domain::verdict::foreign && state.verdict == j.what ? state.same_verdict + 1 : 1;
-        state.verdict = j.what;
-    } else {
-        ++state.same_verdict;
+std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
+{
+    static const domain::words none;
+    const auto& state = slots_[b.slot];
+    const auto* load = load_of(b);
+    const auto* stale = &none;
+    if (load != nullptr)
+        if (const auto it = load->images.find(b.slot); it != load->images.end()) stale = &it->second;
+    domain::follow_input in;
+    in.fresh = state.fresh;
+    in.load_taken = load != nullptr && load->state == domain::load_state::taken;
+    in.live = line_.env().config.task2_odoo_sync;
+    in.now = clock::now();
+    const auto seen = domain::follow_slot(line_.map(), b, state.picture, *stale, in, watched_[b.id].memory);
+    const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
+    std::optional<store::batch_change> out;
+    if (seen.change) out = change_of(b, *seen.change, seen.reading, state.picture);
+    for (const auto& a : seen.alerts) {
+        if (a.serious) core::log::error(about, "{}: {}", a.kind, a.text);
+        else core::log::warning(about, "{}: {}", a.kind, a.text);
+        store::alert_text text{a.kind, a.subject, a.text};
+        (out ? out->alerts : raised_).push_back(std::move(text));
     }
-
-    store::batch_change change;
-    change.batch_id = b.id;
-    change.version = b.version;
-    change.state = b.state;
-    change.reason = b.reason;
-    change.raw = image;
-    change.actual = j.reading.quantities;
-    change.weight = j.reading.weight;
-    change.status_manufacturing = j.reading.status_manufacturing == 1;
-    change.status_operation = j.reading.status_operation == 1;
-
-    switch (j.what) {
-    case domain::verdict::unchanged: co_return std::nullopt;
-    case domain::verdict::foreign: {
-        if (j.reading.empty() || b.state == batch_state::lost || b.state == batch_state::cancelling || b.state == batch_state::held)
-            co_return std::nullopt;
-        // Only a batch that the PLC had begun, or whose load it has taken, can be lost; before that the slot shows the past.
-        if (b.state != batch_state::running && !(load_ && load_->id == b.load && load_->state == domain::load_state::taken)) co_return std::nullopt;
-        if (state.same_verdict < cycles_for_lost || clock::now() - state.verdict_since < time_for_lost) co_return std::nullopt;
-        change.state = batch_state::lost;
-        change.reason = fmt::format("slot {} shows order '{}' since {} s", b.slot, j.reading.mo_id,
-                                    std::chrono::duration_cast<std::chrono::seconds>(clock::now() - state.verdict_since).count());
-        change.raw = b.raw;
-        change.actual = b.actual;
-        change.weight = b.weight;
-        change.status_manufacturing = b.status_manufacturing;
-        change.status_operation = b.status_operation;
-        core::log::error(about, "lost: {}. A person completes it with the right figures", change.reason);
-        notes.push_back(alert("lost", b.mo_id, change.reason));
-        co_return change;
-    }
-    case domain::verdict::refuse: {
-        if (state.same_verdict == 1) {
-            core::log::warning(about, "slot {} refused, nothing of it is stored: {}", b.slot, j.why);
-            notes.push_back(alert("implausible", b.mo_id, j.why));
-        }
-        // What is being taken out ends by its own rule.
-        if (!j.reading.ended() || state.same_verdict != cycles_for_held || b.state == batch_state::held || b.state == batch_state::cancelling) co_return std::nullopt;
-        change.state = batch_state::held;
-        change.reason = "the final figures are implausible: " + j.why;
-        change.actual = b.actual;
-        change.weight = b.weight;
-        change.status_manufacturing = b.status_manufacturing;
-        change.status_operation = b.status_operation;
-        change.acknowledge = true;
-        core::log::error(about, "held: {}", change.reason);
-        notes.push_back(alert("held", b.mo_id, change.reason));
-        co_return change;
-    }
-    case domain::verdict::fail: {
-        if (state.same_verdict < equal_reads_for_failure) co_return std::nullopt;
-        if (b.state == batch_state::held) co_return std::nullopt;
-        if (b.state == batch_state::cancelling) {
-            // Its end is decided by why it was taken out; what was dosed and how the PLC ended it are kept.
-            change.values_changed = j.changed_values;
-            change.acknowledge = true;
-            if (!j.changed_values) co_return std::nullopt;
-            co_return change;
-        }
-        change.state = batch_state::held;
-        change.reason = "the PLC reports that this batch failed (status_operation = 1)";
-        change.values_changed = j.changed_values;
-        change.acknowledge = true;
-        core::log::error(about, "held: {}", change.reason);
-        notes.push_back(alert("held", b.mo_id, change.reason));
-        co_return change;
-    }
-    case domain::verdict::update: {
-        change.values_changed = j.changed_values;
-        // A held or lost row is again what its slot says; a cancelling one keeps its end, with what was dosed.
-        if (b.state == batch_state::cancelling) {
-            if (!j.changed_values) co_return std::nullopt;
-            co_return change;
-        }
-        const bool any = j.reading.any_actual();
-        if (any) change.state = batch_state::running;
-        else if (b.state == batch_state::held || b.state == batch_state::lost) change.state = batch_state::loaded;
-        if (change.state != b.state) change.reason.clear();
-        if (!j.changed_values && change.state == b.state) co_return std::nullopt;
-        if (j.changed_values && any && env.config.task2_odoo_sync) change.owe = store::batch_change::delivery::consumption;
-        co_return change;
-    }
-    case domain::verdict::complete: {
-        if (b.state == batch_state::cancelling) {
-            change.values_changed = j.changed_values;
-            change.acknowledge = true;
-            if (!j.changed_values) co_return std::nullopt;
-            co_return change;
-        }
-        change.state = batch_state::completed;
-        change.reason.clear();
-        change.values_changed = true;
-        change.owe = store::batch_change::delivery::finish;
-        change.acknowledge = true;
-        if (j.both_status) {
-            const auto text = fmt::format("{} ended with both status words set; taken as completed", b.mo_id);
-            core::log::warning(about, "{}", text);
-            notes.push_back(alert("both_status", b.mo_id, text));
-        }
-        co_return change;
-    }
-    }
-    co_return std::nullopt;
+    return out;
 }
 
 void plc_read_sync::log_change(const domain::batch& b, const store::batch_change& change)
@@ -252,7 +189,9 @@ asio::awaitable<bool> plc_read_sync::work_off_duties()
 {
     if (duties_.empty() || !line_.env().config.plc_writes || !line_.may_write()) co_return false;
     auto& store = line_.env().store;
-    const auto lock = co_await line_.plc_writes().lock();
+    // Never waits for a load that is being written: the next cycle is soon.
+    const auto lock = line_.plc_writes().try_lock();
+    if (!lock) co_return false;
     duties_ = co_await store.open_duties(line_.name());
     bool done = false;
     std::vector<store::duty> left;
@@ -309,31 +248,26 @@ asio::awaitable<bool> plc_read_sync::end_cancelling()
 {
     auto& env = line_.env();
     bool any = false;
+    std::optional<std::vector<domain::batch>> to_disarm;
     for (const auto& b : rows_) {
         if (b.state != batch_state::cancelling) continue;
-        auto& s = slots_[b.slot];
+        const auto* load = load_of(b);
+        // The load it belongs to is still to be settled with the PLC.
+        if (load != nullptr && load->withdrawing) continue;
         const bool load_busy = std::any_of(rows_.begin(), rows_.end(), [&](const domain::batch& o) {
             return o.load == b.load && o.id != b.id && domain::is_unfinished(o.state);
         });
-        bool dosed = false;
-        for (const auto& [silo, kg] : b.actual) dosed = dosed || !kg.is_zero();
-        if (load_busy) continue;
-        if (dosed) {
-            // The PLC made it all the same: its end waits for the PLC's, and says so.
-            if (!b.status_manufacturing && !b.status_operation) continue;
-        } else if (++s.quiet < quiet_cycles_for_cancelled) {
-            continue;
+        if (!to_disarm) to_disarm = co_await env.store.to_disarm(line_.name());
+        const bool blanked = std::none_of(to_disarm->begin(), to_disarm->end(), [&](const domain::batch& w) { return w.id == b.id; });
+        const auto end = domain::end_of_cancelling(b, load_busy, blanked, watched_[b.id].memory);
+        if (!end) continue;
+        const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
+        if (end->material_used) {
+            co_await env.store.raise_alert(line_.name(), "dosed_after_cancel", b.mo_id, fmt::format("{}: {}", b.mo_id, end->notes));
+            core::log::error(about, "{}", end->notes);
         }
-        const auto waiting = co_await env.store.to_disarm(line_.name());
-        if (!dosed && std::any_of(waiting.begin(), waiting.end(), [&](const domain::batch& w) { return w.id == b.id; })) continue;
-        const auto status = dosed ? domain::history_status::cancelled : end_of(b.reason);
-        const std::string notes = dosed ? "taken out, but the PLC had already dosed it: material was used" : b.reason;
-        if (dosed) {
-            co_await env.store.raise_alert(line_.name(), "dosed_after_cancel", b.mo_id, fmt::format("{}: {}", b.mo_id, notes));
-            core::log::error(line_.about(task_names::plc_read_sync, b.id, b.mo_id), "{}", notes);
-        }
-        if (co_await env.store.archive(line_.hold(), b.id, status, notes, std::nullopt))
-            core::log::info(line_.about(task_names::plc_read_sync, b.id, b.mo_id), "archived as {}", domain::to_string(status));
+        if (co_await env.store.archive(line_.hold(), b.id, end->status, end->notes, std::nullopt))
+            core::log::info(about, "archived as {}", domain::to_string(end->status));
         line_.rows_changed();
         any = true;
     }
@@ -351,47 +285,38 @@ asio::awaitable<run_result> plc_read_sync::run()
     }
 }
 
-asio::awaitable<run_result> plc_read_sync::cycle()
+asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store::batch_change>& changes, std::vector<std::int64_t>& seen)
 {
-    auto& env = line_.env();
     const std::string plc = "plc " + line_.name();
-    if (rows_version_ != line_.rows_version()) co_await reload();
-
-    std::vector<const domain::batch*> followed;
-    bool cancelling = false;
-    for (const auto& b : rows_) {
-        if (domain::is_followed(b.state)) followed.push_back(&b);
-        cancelling = cancelling || b.state == batch_state::cancelling;
-    }
-    if (followed.empty() && duties_.empty()) {
-        if (was_busy_) {
-            was_busy_ = false;
-            if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
-        }
-        co_return run_result::skipped("no batch in the PLC and no acknowledgement owed");
-    }
-    was_busy_ = true;
-
-    std::vector<store::batch_change> changes;
-    std::vector<std::int64_t> seen;
-    std::vector<std::function<asio::awaitable<void>()>> notes;
-    bool changed = false;
-    std::exception_ptr failure;
     try {
         co_await look_at_offer();
-        for (const auto* b : followed) {
+        std::map<int, std::vector<const domain::batch*>> by_slot;
+        for (const auto& b : rows_) {
             // A queued batch is not in the PLC yet; what its slot shows is the past.
-            if (b->state == batch_state::queued || b->state == batch_state::loading) continue;
-            auto change = co_await look_at_slot(*b, notes);
-            seen.push_back(b->id);
-            if (change) changes.push_back(std::move(*change));
+            if (!domain::is_followed(b.state) || b.state == batch_state::queued || b.state == batch_state::loading) continue;
+            by_slot[b.slot].push_back(&b);
         }
-        env.board.up(plc);
+        for (const auto& [slot, batches] : by_slot) {
+            const bool good = co_await observe_slot(slot, batches);
+            for (const auto* b : batches) {
+                seen.push_back(b->id);
+                if (!good) continue;
+                if (auto change = follow(*b)) changes.push_back(std::move(*change));
+            }
+        }
+        line_.env().board.up(plc);
     } catch (const plc::error& e) {
-        if (e.kind() != core::error_kind::cancelled) env.board.down(plc, e.what());
-        failure = std::current_exception();
+        // An exception answer is about these registers, not about the link.
+        if (e.kind() == core::error_kind::rejected) line_.env().board.up(plc);
+        else if (e.kind() != core::error_kind::cancelled) line_.env().board.down(plc, e.what());
+        co_return std::current_exception();
     }
-    // What was read before a failure is as good as ever.
+    co_return std::exception_ptr();
+}
+
+asio::awaitable<bool> plc_read_sync::store_cycle(const std::vector<store::batch_change>& changes, const std::vector<std::int64_t>& seen)
+{
+    auto& env = line_.env();
     if (!changes.empty()) {
         BATCHBRIDGE_CRASH_POINT("read.before_commit");
         const auto result = co_await env.store.record_cycle(line_.hold(), changes, seen, env.config.odoo_live_interval);
@@ -409,27 +334,55 @@ asio::awaitable<run_result> plc_read_sync::cycle()
             completed = completed || c.acknowledge;
             apply(c);
         }
-        changed = true;
         if (completed) duties_ = co_await env.store.open_duties(line_.name());
         if (owed) env.deliveries.set();
     } else if (!seen.empty() && clock::now() - flushed_ >= liveness_flush) {
         co_await env.store.touch_read(line_.hold(), seen);
         flushed_ = clock::now();
     }
-    for (auto& note : notes) co_await note();
+    if (!raised_.empty() || !resolved_.empty()) {
+        co_await env.store.record_alerts(line_.hold(), raised_, resolved_);
+        raised_.clear();
+        resolved_.clear();
+    }
+    co_return !changes.empty();
+}
+
+void plc_read_sync::wake_loader_when_free(bool busy)
+{
+    if (was_busy_ && !busy)
+        if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
+    was_busy_ = busy;
+}
+
+asio::awaitable<run_result> plc_read_sync::cycle()
+{
+    if (rows_version_ != line_.rows_version()) co_await reload();
+
+    const auto* open = open_load();
+    const bool withdrawing = open != nullptr && open->withdrawing;
+    const bool followed = std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_followed(b.state); });
+    if (!followed && duties_.empty() && !withdrawing) {
+        wake_loader_when_free(false);
+        co_return run_result::skipped("no batch in the PLC and no acknowledgement owed");
+    }
+    const bool cancelling = withdrawing || std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return b.state == batch_state::cancelling; });
+    was_busy_ = true;
+
+    std::vector<store::batch_change> changes;
+    std::vector<std::int64_t> seen;
+    const auto failure = co_await read_slots(changes, seen);
+    // What was read before a failure is as good as ever.
+    bool changed = co_await store_cycle(changes, seen);
     if (failure) std::rethrow_exception(failure);
 
     changed = co_await work_off_duties() || changed;
     changed = co_await cancel_failed() || changed;
     if (cancelling) {
-        changed = co_await take_out_cancelling(line_) || changed;
+        changed = co_await take_out_step(line_, withdrawal_) || changed;
         changed = co_await end_cancelling() || changed;
     }
-    const bool busy = !duties_.empty() || std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_unfinished(b.state) || b.state == batch_state::cancelling; });
-    if (was_busy_ && !busy) {
-        was_busy_ = false;
-        if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
-    }
+    wake_loader_when_free(!duties_.empty() || std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_unfinished(b.state) || b.state == batch_state::cancelling; }));
     run_result r;
     r.changed = changed;
     r.detail = fmt::format("{} slot(s) read, {} changed", seen.size(), changes.size());

@@ -1,9 +1,10 @@
 // Task 2: the read cycle. Keeps the last accepted picture of every slot, so that a cycle in which nothing changed costs one
-// read per slot and no SQL at all.
+// read per slot and no SQL at all. What a picture means for a batch is decided by domain::follow_slot.
 #pragma once
 
-#include "domain/slot_read.hpp"
+#include "domain/slot_follow.hpp"
 #include "tasks/line.hpp"
+#include "tasks/take_out.hpp"
 
 #include <map>
 #include <set>
@@ -14,7 +15,8 @@ class plc_read_sync {
 public:
     explicit plc_read_sync(line& owner) : line_(owner) {}
 
-    // One cycle: every followed slot, one transaction for all changes, then the acknowledgements owed to the PLC.
+    // One cycle: every followed slot, one transaction for all changes, then the acknowledgements owed to the PLC and the
+    // orders to be taken out of it. Never waits for a load that is being written.
     boost::asio::awaitable<run_result> run();
     // The rows may have changed behind our back (new holder, unclear commit): read them again.
     void forget() noexcept { rows_version_ = 0; }
@@ -22,35 +24,47 @@ public:
 private:
     struct slot_state {
         domain::words picture;              // last accepted observation
+        bool fresh = false;                 // it is of this cycle
         int inconsistent = 0;               // cycles in a row without a consistent picture
-        int same_verdict = 0;               // cycles in a row with the verdict below on an unchanged picture
-        domain::verdict verdict = domain::verdict::unchanged;
-        std::chrono::steady_clock::time_point verdict_since{};
-        int quiet = 0;                      // cancelling: cycles without an actual
-        std::string order;                  // whose state this is
+    };
+    // Per batch and not per slot: a held row and the next load's row may share one.
+    struct batch_watch {
+        std::int64_t load = 0;
+        domain::batch_memory memory;
     };
 
     boost::asio::awaitable<run_result> cycle();
     boost::asio::awaitable<void> reload();
     boost::asio::awaitable<void> look_at_offer();
+    // The failure of the PLC, if any: what was read until then counts.
+    boost::asio::awaitable<std::exception_ptr> read_slots(std::vector<store::batch_change>& changes, std::vector<std::int64_t>& seen);
+    // True: slots_[slot].picture is what the slot shows.
+    boost::asio::awaitable<bool> observe_slot(int slot, const std::vector<const domain::batch*>& batches);
     // What this cycle means for one batch; nothing when its row does not change.
-    boost::asio::awaitable<std::optional<store::batch_change>> look_at_slot(const domain::batch& b, std::vector<std::function<boost::asio::awaitable<void>()>>& notes);
+    std::optional<store::batch_change> follow(const domain::batch& b);
+    boost::asio::awaitable<bool> store_cycle(const std::vector<store::batch_change>& changes, const std::vector<std::int64_t>& seen);
     boost::asio::awaitable<bool> work_off_duties();
     boost::asio::awaitable<bool> end_cancelling();
     // ON_PLC_FAILURE=cancel: asks for the cancel of batches that the PLC gave up.
     boost::asio::awaitable<bool> cancel_failed();
     void apply(const store::batch_change& change);
     void log_change(const domain::batch& b, const store::batch_change& change);
+    void wake_loader_when_free(bool busy);
+    domain::load* load_of(const domain::batch& b);
+    domain::load* open_load();
 
     line& line_;
     std::vector<domain::batch> rows_;
-    std::optional<domain::load> load_;
+    std::vector<domain::load> loads_;
     std::vector<store::duty> duties_;
     std::map<int, slot_state> slots_;
+    std::map<std::int64_t, batch_watch> watched_;
     std::set<std::int64_t> asked_to_cancel_;
+    std::vector<store::alert_text> raised_, resolved_;   // kept until they are stored
+    withdrawal_clock withdrawal_;
     std::uint64_t rows_version_ = 0;
     std::chrono::steady_clock::time_point flushed_{};
-    bool was_busy_ = false;
+    bool was_busy_ = false, late_offer_told_ = false;
 };
 
 }  // namespace batchbridge::tasks

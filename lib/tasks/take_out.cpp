@@ -4,71 +4,107 @@
 #include "core/log.hpp"
 #include "tasks/load_plc.hpp"
 
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <algorithm>
 
 namespace batchbridge::tasks {
 
 namespace asio = boost::asio;
+using clock = std::chrono::steady_clock;
+using domain::batch_state;
+using domain::load_state;
 
 namespace {
 
 constexpr auto settle = std::chrono::seconds(1);
 
-// Slot 1 of an offered load is blank now: an offer the PLC can no longer see.
-asio::awaitable<void> withdraw_offer(line& l, const domain::load& load)
+void wake_loader(line& l)
 {
-    asio::steady_timer timer(l.env().executor, settle);
-    co_await timer.async_wait(asio::use_awaitable);
-    if (co_await l.device().read_ready() == 1) {
-        co_await l.env().store.set_load_state(l.hold(), load.id, domain::load_state::taken, domain::batch_state::loaded, std::nullopt);
-        l.rows_changed();
-        co_return;
-    }
-    auto again = co_await l.env().store.restage(l.hold(), load.id);
     l.rows_changed();
-    if (!again) {
-        core::log::info(l.about("take_out"), "load {} is withdrawn, nothing of it is left", load.number);
-        co_return;
+    if (auto* sync = l.task(task_names::auto_sync_mo)) sync->wake();
+}
+
+asio::awaitable<void> taken(line& l, const domain::load& load)
+{
+    co_await l.env().store.set_load_state(l.hold(), load.id, load_state::taken, batch_state::loaded);
+    l.rows_changed();
+    core::log::info(l.about("take_out"), "the PLC has taken load {}; what is blank it skips", load.number);
+}
+
+// Slot 1 of a load in state arming is to be blanked: what does that mean for the load? Updates `open` as it is stored.
+asio::awaitable<void> judge_first_slot(line& l, std::optional<domain::load>& open, const domain::slot_reading& shown, const domain::batch& b)
+{
+    if (!open || open->id != b.load || b.slot != 1 || open->state != load_state::arming || open->withdrawing) co_return;
+    switch (domain::judge_offer(shown, b.order_key)) {
+    case domain::offer::not_armed: break;   // never armed: the load is staged anew without it
+    case domain::offer::offered:
+        co_await l.env().store.begin_withdrawal(l.hold(), open->id);
+        open->withdrawing = true;
+        l.rows_changed();
+        BATCHBRIDGE_CRASH_POINT("take_out.withdrawing");
+        break;
+    case domain::offer::taken:
+        co_await taken(l, *open);
+        open.reset();
+        break;
     }
-    core::log::info(l.about("take_out"), "load {} is withdrawn; its other orders are offered again as load {}", load.number, again->number);
-    // Read once more right before the new load is armed: 1 = the PLC took the old one after all.
+}
+
+asio::awaitable<void> blank(line& l, std::optional<domain::load>& open, const domain::batch& b)
+{
+    const auto image = co_await l.device().read_slot(plc::area::write, b.slot);
+    const auto shown = domain::decode_slot(l.map(), image);
+    co_await judge_first_slot(l, open, shown, b);
+    // Another load may use the slot by now: only our own order is blanked.
+    const bool ours = shown.mo_id == b.order_key;
+    if (ours) co_await l.device().disarm(b.slot);
+    BATCHBRIDGE_CRASH_POINT("take_out.disarmed");
+    co_await l.env().store.disarmed(l.hold(), b.id);
+    l.rows_changed();
+    core::log::info(l.about("take_out", b.id, b.mo_id), "slot {} {} ({})", b.slot, ours ? "blanked in the PLC" : "did not hold the order", b.reason);
+}
+
+// A withdrawal that is committed. True when it has ended.
+asio::awaitable<bool> go_on_withdrawing(line& l, const domain::load& load, withdrawal_clock& withdrawal)
+{
+    if (withdrawal.load != load.id) {
+        withdrawal.load = load.id;
+        withdrawal.blanked = clock::now();
+        co_return false;
+    }
+    if (clock::now() - withdrawal.blanked < settle) co_return false;
     if (co_await l.device().read_ready() == 1) {
-        const auto text = fmt::format("the PLC took load {} while it was being withdrawn; look at the PLC and use start-over", load.number);
-        co_await l.env().store.raise_alert(l.name(), "load_not_taken", "withdrawn", text);
-        core::log::error(l.about("take_out"), "{}", text);
-        co_return;
+        co_await taken(l, load);
+        co_return true;
     }
-    co_await continue_load(l, std::move(*again));
+    const auto again = co_await l.env().store.restage(l.hold(), load.id, true);
+    BATCHBRIDGE_CRASH_POINT("take_out.restaged");
+    if (again) core::log::info(l.about("take_out"), "load {} is withdrawn; its other orders are offered again as load {}", load.number, again->number);
+    else core::log::info(l.about("take_out"), "load {} is withdrawn, nothing of it is left", load.number);
+    wake_loader(l);
+    co_return true;
 }
 
 }  // namespace
 
-asio::awaitable<bool> take_out_cancelling(line& l)
+asio::awaitable<bool> take_out_step(line& l, withdrawal_clock& withdrawal)
 {
     auto& store = l.env().store;
     if (!l.env().config.plc_writes || !l.may_write()) co_return false;
-    const auto lock = co_await l.plc_writes().lock();
+    const auto lock = l.plc_writes().try_lock();
+    if (!lock) co_return false;
     // The rows as they are now that nobody else writes to the PLC.
+    auto open = co_await store.open_load(l.name());
     const auto waiting = co_await store.to_disarm(l.name());
     bool done = false;
     for (const auto& b : waiting) {
-        const auto open = co_await store.open_load(l.name());
-        const bool mine = open && open->id == b.load;
-        const auto image = co_await l.device().read_slot(plc::area::write, b.slot);
-        const auto shown = domain::decode_slot(l.map(), image);
-        // Another load may use the slot by now: only our own order is blanked.
-        const bool ours = shown.mo_id == b.order_key;
-        if (ours) {
-            co_await l.device().disarm(b.slot);
-            BATCHBRIDGE_CRASH_POINT("take_out.disarmed");
-        }
-        co_await store.disarmed(l.hold(), b.id);
-        l.rows_changed();
+        co_await blank(l, open, b);
         done = true;
-        core::log::info(l.about("take_out", b.id, b.mo_id), "slot {} {} ({})", b.slot, ours ? "blanked in the PLC" : "did not hold the order", b.reason);
-        if (mine && (b.slot == 1 || open->state == domain::load_state::staged)) co_await withdraw_offer(l, *open);
     }
+    if (!open) co_return done;
+    if (open->withdrawing) co_return co_await go_on_withdrawing(l, *open, withdrawal) || done;
+    // Staged, or never armed: the loader goes on with what is left, from slot 1.
+    const auto rows = co_await store.batches(l.name());
+    if (done && (open->state == load_state::staged || !rows_of_load(rows, open->id).has_first)) wake_loader(l);
     co_return done;
 }
 

@@ -3,11 +3,22 @@
 
 #include "tasks/line.hpp"
 
+#include <chrono>
+#include <optional>
+
 namespace batchbridge::tasks {
 
-// Blanks the WRITE slot of every batch in state cancelling that is not blanked yet. Takes line.plc_writes().
-// If that was slot 1 of a load the PLC has still not taken one second later, the offer is withdrawn and the rest of the
-// load is staged again from slot 1. Returns whether anything was done. Throws plc::error, pg::error.
-boost::asio::awaitable<bool> take_out_cancelling(line& l);
+// When this process blanked slot 1 of an offer, so that the PLC has the whole second to finish a taking it had begun.
+struct withdrawal_clock {
+    std::int64_t load = 0;
+    std::chrono::steady_clock::time_point blanked{};
+};
+
+// One step, called once a read cycle; never waits, and does nothing while a load is being written. Blanks the WRITE slot
+// of every batch in state cancelling that is not blanked yet. If that is slot 1 of an offered load, the withdrawal is
+// committed first; one second after the blanking the ready word decides: still 0 = the rest is staged again from slot 1,
+// 1 = the PLC has taken the load (and skips the blank slot). All of it follows from the stored rows, so a crash or a failed
+// request at any point is continued by the next step. Returns whether anything was done. Throws plc::error, pg::error.
+boost::asio::awaitable<bool> take_out_step(line& l, withdrawal_clock& withdrawal);
 
 }  // namespace batchbridge::tasks

@@ -174,3 +174,26 @@ TEST_CASE("an order that a person finished in Odoo with other figures is parked,
     p.generate(1);
     p.wait_archived(3, seconds(60));
 }
+
+TEST_CASE("while the order fetch hangs, a batch that ends is read, stored and acknowledged at once (L-15)")
+{
+    plant_options o;
+    o.plc_speed = 20;
+    o.environment = {{"ODOO_TIMEOUT", "20s"}, {"ODOO_WRITE_TIMEOUT", "20s"}, {"ODOO_UNCLEAR_WAIT", "20s"}, {"SYNC_INTERVAL", "500ms"}};
+    plant p(o);
+    p.generate(1);
+    p.start_bridge();
+    wait_running(p);
+    p.plc("/fail_batch", R"({"slot": 1})");
+    // Held, and therefore not in the way of the next fetch.
+    wait_until("the held batch", seconds(20), [&] { return p.count("mo_batch where state = 'held'") == 1 && p.count("plc_duty where done_at is null") == 0; });
+    p.odoo("/fault", R"({"kind": "hang", "method": "web_search_read"})");
+    p.generate(1);
+    wait_until("the hanging fetch", seconds(10), [&] { return !p.odoo("/hanging").as_array().empty(); });
+    // The mill cleared the fault and finished the batch after all.
+    p.plc("/registers", R"({"address": 6072, "values": [1, 0]})");
+    p.plc("/registers", R"({"address": 6076, "values": [0]})");
+    wait_until("the completed batch and its acknowledgement", seconds(3), [&] { return p.count("mo_batch where state = 'completed'") == 1 && p.count("plc_duty where done_at is not null") == 2; });
+    CHECK(p.plc("/registers?start=6076&count=1").at("values").as_array()[0].as_int64() == 1);
+    p.odoo("/clear", "{}");
+}

@@ -96,6 +96,11 @@ boost::asio::awaitable<server_response> control_odoo(odoo_model& model, jsonrpc_
             for (const auto& c : front.calls()) out.push_back(c);
             co_return server_response::json(200, out);
         }
+        if (target == "/hanging") {
+            json::array out;
+            for (const auto& m : front.hanging()) out.push_back(json::value(m));
+            co_return server_response::json(200, out);
+        }
         co_return server_response::error(404, "no such page");
     }
     boost::system::error_code ec;

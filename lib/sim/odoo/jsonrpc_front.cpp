@@ -7,6 +7,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
+
 namespace batchbridge::sim {
 
 namespace asio = boost::asio;
@@ -229,7 +231,9 @@ asio::awaitable<server_response> jsonrpc_front::answer(const http::server_reques
     const std::string kind = fault ? fault->kind : "";
     if (kind == "hang") {
         const auto before = clears_;
+        hanging_.push_back(c.method);
         while (clears_ == before) co_await cleared_.wait();
+        hanging_.erase(std::find(hanging_.begin(), hanging_.end(), c.method));
         plain.end = server_response::ending::close_silently;
         co_return plain;
     }

@@ -49,6 +49,9 @@ public:
     void clear_faults();
     std::size_t faults() const noexcept { return faults_.size(); }
     const std::vector<boost::json::object>& calls() const noexcept { return calls_; }
+    std::vector<std::string> hanging_;
+    // Methods of the requests that a hang holds now.
+    const std::vector<std::string>& hanging() const noexcept { return hanging_; }
 
 private:
     using counters = std::map<std::int64_t, int>;

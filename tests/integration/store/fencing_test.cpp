@@ -60,8 +60,21 @@ std::vector<writing_function> writing_functions()
     return {
         {"set_paused", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_paused(h, true, "test")); }, ""},
         {"stage_load", [](plant& p, const store::hold& h) { p.b.await(p.b.db.stage_load(h, images(), {order(50, 1)})); }, "delete from mo_batch"},
-        {"set_load_state", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_load_state(h, p.loaded.load, domain::load_state::taken, batch_state::loading, entry("plc.load", ""))); }, ""},
-        {"restage", [](plant& p, const store::hold& h) { p.b.await(p.b.db.restage(h, p.loaded.load)); }, "delete from mo_batch where state = 'running'"},
+        {"set_load_state", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_load_state(h, p.loaded.load, domain::load_state::taken, batch_state::loading)); }, ""},
+        {"restage", [](plant& p, const store::hold& h) { p.b.await(p.b.db.restage(h, p.loaded.load, true)); }, "delete from mo_batch where state = 'running'"},
+        {"begin_withdrawal", [](plant& p, const store::hold& h) { p.b.await(p.b.db.begin_withdrawal(h, p.loaded.load)); }, "update plc_load set state = 'arming'"},
+        {"arm_load",
+         [](plant& p, const store::hold& h) {
+             const std::vector<std::int64_t> ids{p.loaded.id};
+             p.b.await(p.b.db.arm_load(h, p.loaded.load, ids, entry("plc.load", "")));
+         },
+         "delete from mo_batch where state <> 'loaded'; update plc_load set state = 'staged'"},
+        {"record_alerts",
+         [](plant& p, const store::hold& h) {
+             const std::vector<store::alert_text> raised{{"lost", "WH/MO/00001", "gone"}};
+             p.b.await(p.b.db.record_alerts(h, raised, {}));
+         },
+         ""},
         {"record_cycle",
          [](plant& p, const store::hold& h) {
              p.b.await(p.b.db.record_cycle(h, {found(p.running, batch_state::running, "11", store::batch_change::delivery::consumption)}, {p.loaded.id}, 5s));

@@ -186,17 +186,18 @@ TEST_CASE("a withdrawn offer is staged anew from slot 1 without the order that w
     store_bench b;
     const auto batches = b.stage(b.h, {1, 2, 3});
     const auto load = batches[0].load;
-    b.await(b.db.set_load_state(b.h, load, load_state::arming, batch_state::loading, entry("plc.load", "armed")));
+    b.await(b.db.set_load_state(b.h, load, load_state::arming, batch_state::loading));
     CHECK(b.await(b.db.open_load("line1"))->state == load_state::arming);
     CHECK(b.batch(batches[2].id).state == batch_state::loading);
     REQUIRE(b.await(b.db.ask_take_out(b.h, batches[0].id, "cancelled", entry("api.cancel", "wrong recipe"))));
-    const auto again = b.await(b.db.restage(b.h, load));
+    const auto again = b.await(b.db.restage(b.h, load, true));
     REQUIRE(again);
     CHECK(again->number == 2);
     CHECK(again->state == load_state::staged);
     CHECK(again->images == images());
     CHECK(b.value("select state from plc_load where number = 1") == "withdrawn");
-    CHECK(b.await(b.db.current_load("line1"))->id == again->id);
+    CHECK(again->after_withdrawal);
+    CHECK(b.await(b.db.loads_in_use("line1")).back().id == again->id);
     CHECK(b.batch(batches[0].id).load == load);
     CHECK(b.batch(batches[0].id).state == batch_state::cancelling);
     for (const int i : {1, 2}) {
@@ -206,7 +207,7 @@ TEST_CASE("a withdrawn offer is staged anew from slot 1 without the order that w
         CHECK(moved.state == batch_state::queued);
     }
     for (const int i : {1, 2}) REQUIRE(b.await(b.db.ask_take_out(b.h, batches[static_cast<std::size_t>(i)].id, "reset", entry("api.reset", "again"))));
-    CHECK_FALSE(b.await(b.db.restage(b.h, again->id)));
+    CHECK_FALSE(b.await(b.db.restage(b.h, again->id, false)));
     CHECK(b.count("plc_load where state <> 'withdrawn'") == 0);
 }
 
@@ -223,4 +224,56 @@ TEST_CASE("staging settles what was said about the order before: its refusal and
     b.stage(b.h, {1});
     CHECK(b.count("order_refusal") == 0);
     CHECK(b.value("select string_agg(subject, ',') from alert where state = 'open'") == "WH/MO/00002");
+}
+
+TEST_CASE("a load is armed only with exactly the batches that were written, also when one is taken out at that moment")
+{
+    store_bench b;
+    const auto batches = b.stage(b.h, {1, 2});
+    const auto load = batches[0].load;
+    const std::vector<std::int64_t> both{batches[1].id, batches[0].id}, one{batches[0].id};
+    CHECK_FALSE(b.await(b.db.arm_load(b.h, load, one, entry("plc.load", ""))));
+    CHECK(b.value("select state from plc_load") == "staged");
+    CHECK(b.count("journal where what = 'plc.load'") == 0);
+    // The taking out holds its row when the arming comes to compare: it is waited for.
+    outcome<bool> out, armed;
+    {
+        pg::connection taker(b.ioc.get_executor(), b.uri);
+        b.hold_gate(taker, fmt::format("update mo_batch set state = 'cancelling', reason = 'cancelled' where id = {}", batches[1].id));
+        b.start(b.db.arm_load(b.h, load, both, entry("plc.load", "")), armed);
+        b.wait_for_waiting(1);
+        b.await(taker.query("commit"));
+        b.finish([&] { return armed.ended(); });
+    }
+    REQUIRE(armed.value);
+    CHECK_FALSE(*armed.value);
+    CHECK(b.value("select state from plc_load") == "staged");
+    CHECK(b.await(b.db.arm_load(b.h, load, one, entry("plc.load", "armed"))));
+    CHECK(b.value("select state from plc_load") == "arming");
+    CHECK(b.count("journal where what = 'plc.load' and answer = 'armed'") == 1);
+}
+
+TEST_CASE("a withdrawal begins only of an armed load, keeps it from being armed, and ends with the taking or the new staging")
+{
+    store_bench b;
+    const auto batches = b.stage(b.h, {1, 2});
+    const auto load = batches[0].load;
+    const std::vector<std::int64_t> both{batches[0].id, batches[1].id};
+    b.await(b.db.begin_withdrawal(b.h, load));
+    CHECK_FALSE(b.await(b.db.open_load("line1"))->withdrawing);
+    REQUIRE(b.await(b.db.arm_load(b.h, load, both, entry("plc.load", ""))));
+    b.await(b.db.begin_withdrawal(b.h, load));
+    CHECK(b.await(b.db.open_load("line1"))->withdrawing);
+    b.await(b.db.set_load_state(b.h, load, load_state::arming, batch_state::loaded));
+    CHECK(b.await(b.db.open_load("line1"))->withdrawing);
+    CHECK_FALSE(b.await(b.db.arm_load(b.h, load, both, entry("plc.load", ""))));
+    b.await(b.db.set_load_state(b.h, load, load_state::taken, std::nullopt));
+    CHECK(b.count("plc_load where withdraw_since is not null") == 0);
+    b.change("update plc_load set state = 'arming', withdraw_since = now()");
+    const auto again = b.await(b.db.restage(b.h, load, true));
+    REQUIRE(again);
+    CHECK(again->after_withdrawal);
+    CHECK_FALSE(again->withdrawing);
+    // A load that replaces one that replaced a withdrawn offer is no safer than that.
+    CHECK(b.await(b.db.restage(b.h, again->id, false))->after_withdrawal);
 }

@@ -82,7 +82,7 @@ std::vector<domain::batch> store_bench::stage(const store::hold& by, const std::
 std::vector<domain::batch> store_bench::load(const store::hold& by, const std::vector<std::int64_t>& odoo_ids)
 {
     const auto staged = stage(by, odoo_ids);
-    await(db.set_load_state(by, staged.at(0).load, domain::load_state::taken, domain::batch_state::loaded, std::nullopt));
+    await(db.set_load_state(by, staged.at(0).load, domain::load_state::taken, domain::batch_state::loaded));
     std::vector<domain::batch> out;
     for (const auto& b : staged) out.push_back(batch(b.id));
     return out;

@@ -1,0 +1,171 @@
+#include "domain/slot_follow.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace batchbridge::domain {
+
+using clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr int equal_reads_for_failure = 3;
+constexpr int cycles_for_held = 3;
+constexpr int cycles_for_lost = 3;
+constexpr auto time_for_lost = std::chrono::seconds(30);
+constexpr int quiet_cycles_for_cancelled = 2;
+
+long seconds_since(clock::time_point since, clock::time_point now)
+{
+    return static_cast<long>(std::chrono::duration_cast<std::chrono::seconds>(now - since).count());
+}
+
+void count(batch_memory& memory, verdict v, bool fresh, clock::time_point now)
+{
+    if (v != memory.last) {
+        memory.last = v;
+        memory.same = 1;
+        memory.since = now;
+        return;
+    }
+    // Foreign orders are counted over accepted cycles, whatever else moves in the slot; the others need an unchanged picture.
+    memory.same = fresh && v != verdict::foreign ? 1 : memory.same + 1;
+}
+
+bool gone_for_good(const batch_memory& memory, clock::time_point now)
+{
+    return memory.same >= cycles_for_lost && now - memory.since >= time_for_lost;
+}
+
+void on_foreign(const batch& b, const judgement& j, const follow_input& in, batch_memory& memory, follow_result& out)
+{
+    // A slot that shows nothing is a PLC that lost its memory, or one that clears its slots: no batch is lost by that.
+    if (j.reading.empty() || !gone_for_good(memory, in.now)) return;
+    if (b.state == batch_state::cancelling) {
+        memory.gone = true;
+        return;
+    }
+    if (b.state == batch_state::lost || b.state == batch_state::held) return;
+    // Only a batch that the PLC had begun, or whose load it has taken, can be lost; before that the slot shows the past.
+    if (b.state != batch_state::running && !in.load_taken) return;
+    row_change change;
+    change.state = batch_state::lost;
+    change.reason = fmt::format("slot {} shows order '{}' since {} s", b.slot, j.reading.mo_id, seconds_since(memory.since, in.now));
+    change.keep_picture = true;
+    out.alerts.push_back({"lost", b.mo_id, change.reason + "; a person completes it with the right figures", true});
+    out.change = std::move(change);
+}
+
+void on_refuse(const batch& b, const judgement& j, batch_memory& memory, follow_result& out)
+{
+    if (memory.same == 1) out.alerts.push_back({"implausible", b.mo_id, fmt::format("slot {} refused, nothing of it is stored: {}", b.slot, j.why), false});
+    // What is being taken out ends by its own rule.
+    if (!j.reading.ended() || memory.same != cycles_for_held || b.state == batch_state::held || b.state == batch_state::cancelling) return;
+    row_change change;
+    change.state = batch_state::held;
+    change.reason = "the final figures are implausible: " + j.why;
+    change.acknowledge = true;
+    out.alerts.push_back({"held", b.mo_id, change.reason, true});
+    out.change = std::move(change);
+}
+
+void on_fail(const batch& b, const judgement& j, batch_memory& memory, follow_result& out)
+{
+    if (memory.same < equal_reads_for_failure || b.state == batch_state::held) return;
+    row_change change;
+    change.values_changed = j.changed_values;
+    change.acknowledge = true;
+    if (b.state == batch_state::cancelling) {
+        // Its end is decided by why it was taken out; what was dosed and how the PLC ended it are kept.
+        change.state = b.state;
+        change.reason = b.reason;
+        if (j.changed_values) out.change = std::move(change);
+        return;
+    }
+    change.state = batch_state::held;
+    change.reason = "the PLC reports that this batch failed (status_operation = 1)";
+    out.alerts.push_back({"held", b.mo_id, change.reason, true});
+    out.change = std::move(change);
+}
+
+void on_update(const batch& b, const judgement& j, const follow_input& in, follow_result& out)
+{
+    row_change change;
+    change.state = b.state;
+    change.reason = b.reason;
+    change.values_changed = j.changed_values;
+    if (b.state == batch_state::cancelling) {
+        if (j.changed_values) out.change = std::move(change);
+        return;
+    }
+    // A held or lost row is again what its slot says.
+    const bool any = j.reading.any_actual();
+    if (any) change.state = batch_state::running;
+    else if (b.state == batch_state::held || b.state == batch_state::lost) change.state = batch_state::loaded;
+    if (change.state != b.state) change.reason.clear();
+    if (!j.changed_values && change.state == b.state) return;
+    if (j.changed_values && any && in.live) change.owe = row_change::delivery::consumption;
+    out.change = std::move(change);
+}
+
+void on_complete(const batch& b, const judgement& j, follow_result& out)
+{
+    row_change change;
+    change.acknowledge = true;
+    if (b.state == batch_state::cancelling) {
+        change.state = b.state;
+        change.reason = b.reason;
+        change.values_changed = j.changed_values;
+        if (j.changed_values) out.change = std::move(change);
+        return;
+    }
+    change.state = batch_state::completed;
+    change.values_changed = true;
+    change.owe = row_change::delivery::finish;
+    if (j.both_status) out.alerts.push_back({"both_status", b.mo_id, fmt::format("{} ended with both status words set; taken as completed", b.mo_id), false});
+    out.change = std::move(change);
+}
+
+}  // namespace
+
+follow_result follow_slot(const plant_map& map, const batch& b, const words& image, const words& stale, const follow_input& in, batch_memory& memory)
+{
+    follow_result out;
+    auto j = judge_slot(map, b, image, stale);
+    count(memory, j.what, in.fresh, in.now);
+    switch (j.what) {
+    case verdict::unchanged: break;
+    case verdict::foreign: on_foreign(b, j, in, memory, out); break;
+    case verdict::refuse: on_refuse(b, j, memory, out); break;
+    case verdict::fail: on_fail(b, j, memory, out); break;
+    case verdict::update: on_update(b, j, in, out); break;
+    case verdict::complete: on_complete(b, j, out); break;
+    }
+    out.reading = std::move(j.reading);
+    return out;
+}
+
+std::optional<taken_out> end_of_cancelling(const batch& b, bool load_busy, bool blanked, batch_memory& memory)
+{
+    const bool dosed = std::any_of(b.actual.begin(), b.actual.end(), [](const auto& a) { return !a.second.is_zero(); });
+    taken_out end{};
+    if (dosed) {
+        // The PLC made it all the same: its end waits for the PLC's, or for the slot to move on without one.
+        if (!b.status_manufacturing && !b.status_operation && !memory.gone) return std::nullopt;
+        end.status = history_status::cancelled;
+        end.material_used = true;
+        end.notes = fmt::format("taken out ({}), but the PLC had already dosed it: material was used", b.reason);
+        return end;
+    }
+    if (load_busy) {
+        memory.quiet = 0;
+        return std::nullopt;
+    }
+    if (++memory.quiet < quiet_cycles_for_cancelled || !blanked) return std::nullopt;
+    end.status = b.reason == "reset" ? history_status::reset : b.reason == "discarded" ? history_status::discarded : history_status::cancelled;
+    end.notes = b.reason;
+    return end;
+}
+
+}  // namespace batchbridge::domain

@@ -1,0 +1,238 @@
+// Orders are taken out of the PLC at the worst moments (design section 4, Disarm): nothing is made that was taken out,
+// everything else is made once, and the line goes on.
+#include "e2e/expect.hpp"
+
+using namespace bb_test;
+
+namespace {
+
+std::string id_of(plant& p, const std::string& where)
+{
+    return p.sql("select id from mo_batch where " + where);
+}
+
+bool schema_there(plant& p)
+{
+    return !p.sql("select to_regclass('mo_batch')").empty();
+}
+
+void wait_batches(plant& p, const std::string& state, int count)
+{
+    wait_until(std::to_string(count) + " batches to be " + state, seconds(30), [&] { return schema_there(p) && p.count("mo_batch where state = '" + state + "'") == count; });
+}
+
+int cancel(plant& p, int slot, const std::string& how = "cancel")
+{
+    return p.bridge("POST", "/api/v1/batches/" + id_of(p, "batch_no = " + std::to_string(slot) + " and state <> 'cancelling'") + "/" + how, R"({"reason": "wrong recipe"})").status;
+}
+
+// "1 cancelled, 2 completed": every end, by order.
+std::string ends(plant& p)
+{
+    return p.sql("select string_agg(odoo_id || ' ' || status, ', ' order by odoo_id, run) from mo_histories");
+}
+
+void wait_ends(plant& p, const std::string& wanted)
+{
+    try {
+        wait_until("the ends " + wanted, seconds(40), [&] { return p.count("mo_batch") == 0 && ends(p) == wanted; });
+    } catch (const std::exception& e) {
+        const auto log = p.bridge_log();
+        throw std::runtime_error(std::string(e.what()) + "\nends: " + ends(p) + "\nrows: " + p.sql("select string_agg(batch_no || ' ' || state || ' ' || mo_id || ' ' || reason, ', ') from mo_batch") +
+                                 "\nloads: " + p.sql("select string_agg(number || ' ' || state, ', ') from plc_load") + "\nthe log ends with:\n" + log.substr(log.size() > 5000 ? log.size() - 5000 : 0));
+    }
+    wait_until("the deliveries", seconds(10), [&] { return p.count("odoo_outbox where state in ('due', 'sending', 'parked')") == 0; });
+    CHECK(p.odoo("/violations").as_array().empty());
+}
+
+std::multiset<std::string> made(plant& p)
+{
+    std::multiset<std::string> out;
+    const auto state = p.plc("/state");
+    for (const auto& f : state.at("finished").as_array()) out.insert(std::string(f.at("order").as_string()));
+    return out;
+}
+
+// A plant whose PLC has been offered `orders` and does not take them.
+std::unique_ptr<plant> offered(int orders)
+{
+    plant_options o;
+    o.plc_speed = 1000;
+    auto p = std::make_unique<plant>(o);
+    p->plc("/take", R"({"enabled": false})");
+    p->generate(orders);
+    p->start_bridge();
+    wait_batches(*p, "loaded", orders);
+    return p;
+}
+
+}  // namespace
+
+TEST_CASE("orders are taken out of a load that the PLC has never seen: the rest is loaded from slot 1")
+{
+    plant_options o;
+    o.plc_speed = 1000;
+    plant p(o);
+    // Every FC16 is refused: the load stays staged.
+    p.plc("/fault", R"({"kind": "exception", "code": 6, "function": 16})");
+    p.generate(4);
+    p.start_bridge();
+    wait_batches(p, "loading", 4);
+    CHECK(cancel(p, 3) == 202);
+    CHECK(cancel(p, 1) == 202);
+    wait_until("the rows", seconds(10), [&] { return p.count("mo_batch where state = 'cancelling' and disarmed") == 2; });
+    p.plc("/clear", "{}");
+    wait_ends(p, "1 cancelled, 2 completed, 3 cancelled, 4 completed");
+    CHECK(made(p) == std::multiset<std::string>{"WH/MO/00002", "WH/MO/00004"});
+    // A PLC that refuses is there: one line says so, not one per attempt.
+    const auto log = p.bridge_log();
+    CHECK(occurrences(log, "plc line1 is down") == 0);
+    CHECK(occurrences(log, "exception code 6") <= 2);
+}
+
+TEST_CASE("the only order of a staged load is taken out: the load ends and the line fetches again")
+{
+    plant_options o;
+    o.plc_speed = 1000;
+    plant p(o);
+    p.plc("/fault", R"({"kind": "exception", "code": 6, "function": 16})");
+    p.generate(1);
+    p.start_bridge();
+    wait_batches(p, "loading", 1);
+    CHECK(cancel(p, 1) == 202);
+    wait_until("the cancel", seconds(20), [&] { return p.count("mo_histories where status = 'cancelled'") == 1; });
+    p.plc("/clear", "{}");
+    p.generate(1);
+    wait_ends(p, "1 cancelled, 2 completed");
+    CHECK(made(p) == std::multiset<std::string>{"WH/MO/00002"});
+}
+
+TEST_CASE("an order that is cancelled while its load is written is not armed")
+{
+    plant_options o;
+    o.plc_speed = 1000;
+    plant p(o);
+    p.plc("/fault", R"({"kind": "delay", "delay_ms": 40})");
+    p.generate(3);
+    p.start_bridge();
+    wait_batches(p, "loading", 3);
+    CHECK(cancel(p, 1) == 202);
+    CHECK(cancel(p, 2, "reset") == 202);
+    wait_batches(p, "loaded", 1);
+    CHECK(p.count("journal where what = 'plc.load' and \"values\"::text ~ 'WH/MO/0000[12]'") == 0);
+    p.plc("/clear", "{}");
+    wait_ends(p, "1 cancelled, 2 reset, 2 completed, 3 completed");
+    CHECK(made(p) == std::multiset<std::string>{"WH/MO/00002", "WH/MO/00003"});
+}
+
+TEST_CASE("several orders of an offer are taken out at once, slot 1 among them")
+{
+    auto p = offered(4);
+    for (const int slot : {2, 1, 3}) CHECK(cancel(*p, slot) == 202);
+    // None of them waits for the withdrawal of slot 1.
+    wait_until("three blank slots", seconds(5), [&] { return p->count("mo_batch where state = 'cancelling' and disarmed") == 3; });
+    wait_until("the new offer", seconds(20), [&] { return p->count("mo_batch where state = 'loaded' and batch_no = 1 and load = (select max(id) from plc_load)") == 1; });
+    p->plc("/take", R"({"enabled": true})");
+    wait_ends(*p, "1 cancelled, 2 cancelled, 3 cancelled, 4 completed");
+    CHECK(made(*p) == std::multiset<std::string>{"WH/MO/00004"});
+}
+
+TEST_CASE("all orders of an offer are taken out: the offer is withdrawn and the line fetches again")
+{
+    auto p = offered(2);
+    for (const int slot : {1, 2}) CHECK(cancel(*p, slot) == 202);
+    wait_until("the end of both", seconds(20), [&] { return p->count("mo_histories where status = 'cancelled'") == 2; });
+    p->generate(1);
+    p->plc("/take", R"({"enabled": true})");
+    wait_ends(*p, "1 cancelled, 2 cancelled, 3 completed");
+    CHECK(made(*p) == std::multiset<std::string>{"WH/MO/00003"});
+}
+
+TEST_CASE("a crash at every step of withdrawing an offer is continued: the rest is made once, and what was taken out is not")
+{
+    for (const std::string point : {"take_out.withdrawing", "take_out.disarmed", "take_out.restaged"}) {
+        CAPTURE(point);
+        plant_options o;
+        o.plc_speed = 1000;
+        plant p(o);
+        p.plc("/take", R"({"enabled": false})");
+        p.generate(3);
+        p.start_bridge({{"BATCHBRIDGE_CRASH_AT", point}});
+        wait_batches(p, "loaded", 3);
+        CHECK(cancel(p, 1) == 202);
+        wait_until("the crash at " + point, seconds(20), [&] { return !p.bridge_runs(); });
+        p.start_bridge();
+        wait_until("the new offer", seconds(30), [&] { return p.count("mo_batch where state = 'loaded' and batch_no = 1 and load = (select max(id) from plc_load)") == 1; });
+        p.plc("/take", R"({"enabled": true})");
+        wait_ends(p, "1 cancelled, 2 completed, 3 completed");
+        CHECK(made(p) == std::multiset<std::string>{"WH/MO/00002", "WH/MO/00003"});
+    }
+}
+
+TEST_CASE("the PLC takes an offer while slot 1 of it is withdrawn: it skips the blank slot and makes the rest once")
+{
+    for (const std::string point : {"take_out.withdrawing", "take_out.disarmed"}) {
+        CAPTURE(point);
+        plant_options o;
+        o.plc_speed = 1000;
+        plant p(o);
+        p.plc("/take", R"({"enabled": false})");
+        p.generate(3);
+        p.start_bridge({{"BATCHBRIDGE_CRASH_AT", point}});
+        wait_batches(p, "loaded", 3);
+        p.plc("/pause", "{}");
+        CHECK(cancel(p, 1) == 202);
+        wait_until("the crash at " + point, seconds(20), [&] { return !p.bridge_runs(); });
+        // As if its scan had seen slot 1 right before: the load is taken now.
+        if (point == "take_out.withdrawing") p.plc("/take", R"({"enabled": true})");
+        else p.plc("/registers", R"({"address": 7076, "values": [1]})");
+        wait_until("the taking", seconds(5), [&] { return p.plc("/state").at("ready").as_int64() == 1; });
+        p.start_bridge();
+        wait_until("the taken load", seconds(20), [&] { return p.count("plc_load where state = 'taken'") == 1; });
+        CHECK(p.count("plc_load") == 1);
+        p.plc("/resume", "{}");
+        if (point == "take_out.withdrawing") {
+            wait_ends(p, "1 cancelled, 2 completed, 3 completed");
+            CHECK(made(p) == std::multiset<std::string>{"WH/MO/00002", "WH/MO/00003"});
+        }
+    }
+}
+
+TEST_CASE("the PLC is found to have taken a withdrawn offer right before its replacement is armed: nothing is armed, and it is told")
+{
+    auto p = offered(3);
+    // The replacement takes its time, so that the PLC's late answer comes in the middle of it.
+    p->plc("/fault", R"({"kind": "delay", "delay_ms": 30, "function": 16})");
+    CHECK(cancel(*p, 1) == 202);
+    wait_until("the replacement to be written", seconds(20), [&] { return p->count("plc_load where state = 'withdrawn'") == 1 && p->count("mo_batch where state = 'loading'") == 2; });
+    p->plc("/registers", R"({"address": 7076, "values": [1]})");
+    wait_until("the alert", seconds(20), [&] { return p->count("alert where kind = 'withdrawn_load_taken' and state = 'open'") == 1; });
+    p->plc("/clear", "{}");
+    const auto runs = p->count("plc_load where state = 'arming'");
+    CHECK(runs == 0);
+    CHECK(p->plc("/state").at("slots").as_array()[0].at("offered").as_string().empty());
+    // A person has looked and the PLC waits again.
+    p->plc("/registers", R"({"address": 7076, "values": [0]})");
+    p->plc("/take", R"({"enabled": true})");
+    wait_ends(*p, "1 cancelled, 2 completed, 3 completed");
+    CHECK(made(*p) == std::multiset<std::string>{"WH/MO/00002", "WH/MO/00003"});
+    CHECK(p->count("alert where kind = 'withdrawn_load_taken' and state = 'open'") == 0);
+}
+
+TEST_CASE("a held batch and the next load's batch in the same slot are judged apart")
+{
+    plant_options o;
+    o.plc_speed = 20;
+    plant p(o);
+    for (int round = 1; round <= 2; ++round) {
+        p.generate(1);
+        if (round == 1) p.start_bridge();
+        wait_until("slot 1 to run", seconds(30), [&] { return schema_there(p) && p.count("mo_batch where state = 'running' and batch_no = 1") == 1; });
+        p.plc("/fail_batch", R"({"slot": 1})");
+        wait_until("held batches", seconds(20), [&] { return p.count("mo_batch where state = 'held'") == round; });
+    }
+    p.plc("/speed", R"({"speed": 1000})");
+    p.generate(1);
+    p.wait_archived(1, seconds(40));
+    CHECK(p.count("mo_batch where state = 'held' and batch_no = 1") == 2);
+}

@@ -1,0 +1,257 @@
+// What the pictures of a slot mean for its batch over the cycles.
+#include "unit/domain/example.hpp"
+
+#include "support/catch.hpp"
+
+#include "domain/slot_follow.hpp"
+
+namespace domain = batchbridge::domain;
+using namespace example;
+using namespace std::chrono_literals;
+using domain::batch_state;
+using domain::row_change;
+
+namespace {
+
+shown dosed(std::string_view a)
+{
+    shown s;
+    s.actual = {{101, kg(a)}, {102, kg("0")}};
+    return s;
+}
+
+shown ended(shown s, int manufacturing, int operation = 0)
+{
+    s.manufacturing = manufacturing;
+    s.operation = operation;
+    return s;
+}
+
+shown other_order()
+{
+    shown s;
+    s.order = "WH/MO/00099";
+    return s;
+}
+
+// A batch and its slot, followed cycle by cycle as the read cycle does it.
+struct watch {
+    domain::batch b = batch();
+    domain::batch_memory memory;
+    domain::words stale, picture;
+    domain::follow_input in;
+    std::vector<std::string> alerts;
+
+    explicit watch(batch_state state = batch_state::loaded)
+    {
+        b.state = state;
+        in.load_taken = true;
+        in.now = std::chrono::steady_clock::time_point(1h);
+    }
+
+    std::optional<row_change> see(const shown& s, std::chrono::seconds later = 5s) { return see(image(s), later); }
+    std::optional<row_change> see(const domain::words& now, std::chrono::seconds later = 5s)
+    {
+        in.fresh = now != picture;
+        picture = now;
+        in.now += later;
+        const auto out = domain::follow_slot(map(), b, picture, stale, in, memory);
+        for (const auto& a : out.alerts) alerts.push_back(a.kind);
+        if (!out.change) return std::nullopt;
+        b.state = out.change->state;
+        b.reason = out.change->reason;
+        if (!out.change->keep_picture) b.raw = picture;
+        if (out.change->values_changed) {
+            b.actual = out.reading.quantities;
+            b.weight = out.reading.weight;
+            b.status_manufacturing = out.reading.status_manufacturing == 1;
+            b.status_operation = out.reading.status_operation == 1;
+        }
+        return out.change;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a batch runs from its first actual, owes live consumption, and completes once with a finish and an acknowledgement (L-01, L-35)")
+{
+    watch w;
+    CHECK_FALSE(w.see(dosed("0")));
+    const auto first = w.see(dosed("10"));
+    REQUIRE(first);
+    CHECK(first->state == batch_state::running);
+    CHECK(first->owe == row_change::delivery::consumption);
+    CHECK_FALSE(first->acknowledge);
+    CHECK_FALSE(w.see(dosed("10")));
+    const auto end = w.see(ended(dosed("12"), 1));
+    REQUIRE(end);
+    CHECK(end->state == batch_state::completed);
+    CHECK(end->owe == row_change::delivery::finish);
+    CHECK(end->acknowledge);
+    CHECK_FALSE(w.see(ended(dosed("13"), 1)));
+    CHECK(w.alerts.empty());
+}
+
+TEST_CASE("a batch that finished between two reads completes from what it never showed running (L-01)")
+{
+    watch w;
+    const auto end = w.see(ended(dosed("12"), 1));
+    REQUIRE(end);
+    CHECK(end->state == batch_state::completed);
+    CHECK(end->owe == row_change::delivery::finish);
+}
+
+TEST_CASE("without live consumption only the finish is owed")
+{
+    watch w;
+    w.in.live = false;
+    CHECK(w.see(dosed("10"))->owe == row_change::delivery::none);
+    CHECK(w.see(ended(dosed("12"), 1))->owe == row_change::delivery::finish);
+}
+
+TEST_CASE("a batch that the PLC gave up is held at the third equal read and dosing on revives it")
+{
+    watch w(batch_state::running);
+    CHECK_FALSE(w.see(ended(dosed("10"), 0, 1)));
+    CHECK_FALSE(w.see(ended(dosed("10"), 0, 1)));
+    const auto held = w.see(ended(dosed("10"), 0, 1));
+    REQUIRE(held);
+    CHECK(held->state == batch_state::held);
+    CHECK(held->acknowledge);
+    CHECK(w.alerts == std::vector<std::string>{"held"});
+    CHECK_FALSE(w.see(ended(dosed("10"), 0, 1)));
+    const auto again = w.see(dosed("11"));
+    REQUIRE(again);
+    CHECK(again->state == batch_state::running);
+    CHECK(again->reason.empty());
+}
+
+TEST_CASE("a failure that moves on between the reads is no failure yet")
+{
+    watch w(batch_state::running);
+    for (const auto* kilograms : {"10", "11", "12", "13"}) CHECK_FALSE(w.see(ended(dosed(kilograms), 0, 1)));
+}
+
+TEST_CASE("two rows that share a slot are counted apart")
+{
+    watch held(batch_state::held), next(batch_state::running);
+    held.b.order_key = "WH/MO/00001";
+    for (int i = 0; i < 2; ++i) {
+        CHECK_FALSE(next.see(ended(dosed("10"), 0, 1)));
+        CHECK_FALSE(held.see(ended(dosed("10"), 0, 1)));
+    }
+    REQUIRE(next.see(ended(dosed("10"), 0, 1)));
+    CHECK(next.b.state == batch_state::held);
+    CHECK(held.alerts.empty());
+}
+
+TEST_CASE("a batch is lost after three cycles and 30 seconds with another order, and comes back with its slot (L-34)")
+{
+    watch w(batch_state::running);
+    w.b.actual = {{101, kg("7")}};
+    CHECK_FALSE(w.see(other_order(), 1s));
+    CHECK_FALSE(w.see(other_order(), 1s));
+    CHECK_FALSE(w.see(other_order(), 1s));
+    CHECK_FALSE(w.see(other_order(), 27s));
+    const auto lost = w.see(other_order(), 1s);
+    REQUIRE(lost);
+    CHECK(lost->state == batch_state::lost);
+    CHECK(lost->keep_picture);
+    CHECK_FALSE(lost->values_changed);
+    CHECK(w.b.actual.at(101) == kg("7"));
+    CHECK(w.alerts == std::vector<std::string>{"lost"});
+    CHECK_FALSE(w.see(other_order()));
+    CHECK(w.see(dosed("8"))->state == batch_state::running);
+}
+
+TEST_CASE("nothing is lost while the slot is empty, or before the PLC has taken the load")
+{
+    watch empty(batch_state::running), waiting;
+    waiting.in.load_taken = false;
+    const auto nothing = domain::empty_slot(map());
+    for (int i = 0; i < 10; ++i) {
+        CHECK_FALSE(empty.see(nothing, 20s));
+        CHECK_FALSE(waiting.see(other_order(), 20s));
+    }
+}
+
+TEST_CASE("final figures that cannot be are held at the third cycle, with the stored figures kept (L-28)")
+{
+    watch w(batch_state::running);
+    w.b.actual = {{101, kg("20")}};
+    CHECK_FALSE(w.see(ended(dosed("10"), 1)));
+    CHECK_FALSE(w.see(ended(dosed("10"), 1)));
+    const auto held = w.see(ended(dosed("10"), 1));
+    REQUIRE(held);
+    CHECK(held->state == batch_state::held);
+    CHECK_FALSE(held->values_changed);
+    CHECK(held->acknowledge);
+    CHECK(w.b.actual.at(101) == kg("20"));
+    CHECK(w.alerts == std::vector<std::string>{"implausible", "held"});
+}
+
+TEST_CASE("both status words mean completed, and are told")
+{
+    watch w(batch_state::running);
+    CHECK(w.see(ended(dosed("10"), 1, 1))->state == batch_state::completed);
+    CHECK(w.alerts == std::vector<std::string>{"both_status"});
+}
+
+TEST_CASE("an order taken out ends after two quiet cycles once its load has nothing left and its slot is blank")
+{
+    for (const auto& [reason, status] : std::map<std::string, domain::history_status>{{"cancelled", domain::history_status::cancelled}, {"reset", domain::history_status::reset}, {"discarded", domain::history_status::discarded}}) {
+        watch w(batch_state::cancelling);
+        w.b.reason = reason;
+        CHECK_FALSE(domain::end_of_cancelling(w.b, false, true, w.memory));
+        // The load is busy again: the cycles count anew.
+        CHECK_FALSE(domain::end_of_cancelling(w.b, true, true, w.memory));
+        CHECK_FALSE(domain::end_of_cancelling(w.b, false, true, w.memory));
+        CHECK_FALSE(domain::end_of_cancelling(w.b, false, false, w.memory));
+        const auto end = domain::end_of_cancelling(w.b, false, true, w.memory);
+        REQUIRE(end);
+        CHECK(end->status == status);
+        CHECK_FALSE(end->material_used);
+    }
+}
+
+TEST_CASE("an order taken out that the PLC made all the same ends as cancelled with its figures, when the PLC ended it or its slot moved on")
+{
+    watch w(batch_state::cancelling);
+    w.b.reason = "reset";
+    const auto change = w.see(dosed("10"));
+    REQUIRE(change);
+    CHECK(change->state == batch_state::cancelling);
+    CHECK(change->reason == "reset");
+    CHECK(change->owe == row_change::delivery::none);
+    for (int i = 0; i < 5; ++i) CHECK_FALSE(domain::end_of_cancelling(w.b, false, true, w.memory));
+    auto finished = w;
+    const auto end = finished.see(ended(dosed("12"), 1));
+    REQUIRE(end);
+    CHECK(end->owe == row_change::delivery::none);
+    CHECK(end->acknowledge);
+    const auto archived = domain::end_of_cancelling(finished.b, true, true, finished.memory);
+    REQUIRE(archived);
+    CHECK(archived->status == domain::history_status::cancelled);
+    CHECK(archived->material_used);
+    // Or it never ends there: another order is in its slot.
+    for (int i = 0; i < 3; ++i) CHECK_FALSE(w.see(other_order(), 5s));
+    CHECK_FALSE(domain::end_of_cancelling(w.b, false, true, w.memory));
+    CHECK_FALSE(w.see(other_order(), 30s));
+    const auto gone = domain::end_of_cancelling(w.b, false, true, w.memory);
+    REQUIRE(gone);
+    CHECK(gone->status == domain::history_status::cancelled);
+    CHECK(gone->material_used);
+}
+
+TEST_CASE("slot 1 of the WRITE area tells whether a load was armed, is offered, or is taken")
+{
+    domain::slot_reading r;
+    CHECK(domain::judge_offer(r, "WH/MO/00014") == domain::offer::not_armed);
+    r.mo_id = "WH/MO/00013";
+    r.status_read_data = 1;
+    CHECK(domain::judge_offer(r, "WH/MO/00014") == domain::offer::not_armed);
+    r.mo_id = "WH/MO/00014";
+    CHECK(domain::judge_offer(r, "WH/MO/00014") == domain::offer::taken);
+    r.status_read_data = 0;
+    CHECK(domain::judge_offer(r, "WH/MO/00014") == domain::offer::offered);
+}
