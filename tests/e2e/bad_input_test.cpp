@@ -134,3 +134,23 @@ TEST_CASE("every fault of the configuration is named at once and the process end
     }
     CHECK(p.stop_bridge() == 78);
 }
+
+TEST_CASE("records without a usable id are told once and hide no other order, however few are asked for")
+{
+    plant_options o;
+    o.plc_speed = 1000;
+    o.environment = {{"SYNC_BATCH_LIMIT", "2"}, {"SYNC_INTERVAL", "10m"}};
+    plant p(o);
+    for (const auto* raw : {R"({"id": null})", R"({"id": false})", R"({"id": "7"})"}) p.odoo("/orders", order(good, std::string(", \"priority\": \"1\", \"raw\": ") + raw));
+    for (int i = 0; i < 3; ++i) p.odoo("/orders", order(good));
+    p.start_bridge();
+    p.wait_archived(3, seconds(60));
+    const auto log = p.bridge_log();
+    CHECK(p.sql("select string_agg(odoo_id::text, ',' order by odoo_id) from mo_histories") == "4,5,6");
+    // Two loads were fetched, and a third fetch found nothing: none of them asked Odoo without end.
+    int fetches = 0;
+    const auto calls = p.odoo("/calls");
+    for (const auto& c : calls.as_array()) fetches += c.at("method").as_string() == "web_search_read" && c.at("order").as_int64() == 0 ? 1 : 0;
+    CHECK(fetches <= 12);
+    CHECK(occurrences(log, "order refused") <= 9);
+}
