@@ -47,7 +47,7 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR BATCHBRIDGE_SANITIZE)
   # False positives of GCC 12 in inlined Boost and coroutine code under optimisation and sanitizers.
   target_compile_options(project_warnings INTERFACE -Wno-maybe-uninitialized -Wno-null-dereference -Wno-restrict
-    -Wno-stringop-overflow -Wno-array-bounds -Wno-dangling-pointer)
+    -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-dangling-pointer)
 endif()
 
 # bb_module(name SOURCES a.cpp .. PUBLIC targets.. PRIVATE targets..)

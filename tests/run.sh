@@ -72,6 +72,17 @@ if ! $quick; then
     run_group faults 2
     run_group kills 3
 fi
+# The README's first command, as a new user runs it: with the release build, whose warnings are errors too.
+if ! $quick && [ "$preset" = dev ] && [ -z "$filter" ]; then
+    total=$((total + 1))
+    if app/demo.sh --orders 20 --speed 200 --until-done >"$log" 2>&1; then
+        grep '^{' "$log"
+    else
+        tail -60 "$log"
+        failed=1
+    fi
+    phase_end "demo (1)"
+fi
 
 if [ $total -eq 0 ]; then
     echo "tests: no test ran${filter:+ (nothing matches '$filter')}" >&2
