@@ -20,8 +20,7 @@ struct schedule_decision {
 // `due` is the planned start, `now` the present. Not yet due: run = false and next_due = due.
 schedule_decision decide_run(const schedule_rule& rule, std::chrono::steady_clock::time_point due,
                              std::chrono::steady_clock::time_point now);
-// Start of the repetition of a run that failed because something was unavailable: 1 s, doubling to 1 min, never later
-// than the next regular start.
+// Start of the repetition of a run that failed: 1 s, doubling to 1 min, never later than the next regular start.
 std::chrono::steady_clock::time_point decide_repeat(const schedule_rule& rule, unsigned failures,
                                                     std::chrono::steady_clock::time_point next_due,
                                                     std::chrono::steady_clock::time_point now);

@@ -28,17 +28,19 @@ bool is_failure(run_result::kind k)
     return k == run_result::kind::unavailable || k == run_result::kind::failed;
 }
 
-run_result from_exception(std::exception_ptr e)
+// What the record says: a peer that is away or answers nonsense may do better by itself. What the peer refused, and
+// anything else that is thrown here, is ours to look at. Both are repeated.
+run_result from_exception(const std::exception_ptr& e)
 {
     run_result r;
-    r.what = run_result::kind::failed;
+    r.what = core::is_cancellation(e) ? run_result::kind::unavailable : run_result::kind::failed;
     r.detail = core::describe(e);
     try {
         std::rethrow_exception(e);
     } catch (const core::error& known) {
-        if (known.kind() == core::error_kind::unavailable || known.kind() == core::error_kind::timeout)
-            r.what = run_result::kind::unavailable;
+        if (known.kind() != core::error_kind::rejected && known.kind() != core::error_kind::internal) r.what = run_result::kind::unavailable;
     } catch (...) {
+        // Of no kind that says more.
     }
     return r;
 }
@@ -89,9 +91,8 @@ asio::awaitable<void> periodic::loop()
             wanted_ = asked_for_ = false;
             co_await run_once(asked);
             if (is_failure(last_->result.what)) {
-                ++failures_;
-                if (last_->result.what == run_result::kind::unavailable)
-                    due = domain::decide_repeat(rule_, failures_, due, clock::now());
+                // Whatever it failed of: with an interval of an hour, waiting for the next start would idle the line.
+                due = domain::decide_repeat(rule_, ++failures_, due, clock::now());
             } else {
                 failures_ = 0;
             }
@@ -105,7 +106,6 @@ asio::awaitable<void> periodic::loop()
 
 asio::awaitable<void> periodic::run_once(bool asked_for)
 {
-    const core::log::fields about{line_, name_, {}, {}};
     finished_run run;
     run.asked_for = asked_for;
     run.started = core::utc_now();
@@ -131,24 +131,33 @@ asio::awaitable<void> periodic::run_once(bool asked_for)
         quiet = already_told_ && already_told_(failure);
     }
     run.ended = core::utc_now();
-    const bool failed = is_failure(run.result.what);
-    const bool failed_before = last_ && is_failure(last_->result.what);
-    // What is away fails in many words while it is away: one line for the change, not one per attempt.
-    const bool same = failed_before && last_->result.what == run.result.what && (run.result.what == run_result::kind::unavailable || last_->result.detail == run.result.detail);
-    run.news = failed ? !same : failed_before;
-    if (failed && quiet)
-        core::log::debug(about, "run failed, will be repeated: {}", run.result.detail);
-    else if (failed && run.news && run.result.what == run_result::kind::unavailable)
-        core::log::warning(about, "run failed, will be repeated: {}", run.result.detail);
-    else if (failed && run.news)
-        core::log::error(about, "run failed: {}", run.result.detail);
-    else if (!failed && failed_before && !quiet_before_)
-        core::log::info(about, "runs again");
-    quiet_before_ = failed && quiet;
+    run.news = tell(run.result, quiet);
     ++runs_;
     last_ = run;
     finished_.set();
     co_await record_(run);
+}
+
+bool periodic::tell(const run_result& r, bool already_told)
+{
+    const core::log::fields about{line_, name_, {}, {}};
+    if (!is_failure(r.what)) {
+        if (!told_failure_) return false;
+        told_failure_.reset();
+        core::log::info(about, "runs again");
+        return true;
+    }
+    const bool away = r.what == run_result::kind::unavailable;
+    // What is away fails in many words while it is away; the rest is the same failure in the same words.
+    const bool same = told_failure_ && told_failure_->what == r.what && (away || told_failure_->detail == r.detail);
+    if (already_told || same) {
+        core::log::debug(about, "run failed, will be repeated: {}", r.detail);
+        return false;
+    }
+    told_failure_ = r;
+    if (away) core::log::warning(about, "run failed, will be repeated: {}", r.detail);
+    else core::log::error(about, "run failed, will be repeated: {}", r.detail);
+    return true;
 }
 
 asio::awaitable<periodic::trigger_answer> periodic::trigger()

@@ -17,7 +17,8 @@
 namespace batchbridge::tasks {
 
 struct run_result {
-    // unavailable: something outside did not answer; the run is repeated after 1 s, doubling.
+    // unavailable: something outside did not answer, or not with sense; failed: refused, or a fault of ours. Both are
+    // repeated after 1 s, doubling to 1 min, or at the interval if that is sooner.
     enum class kind { ok, skipped, unavailable, failed } what = kind::ok;
     bool changed = false;
     std::string detail;              // one sentence: what was done, or why not
@@ -32,7 +33,7 @@ struct finished_run {
     run_result result;
     core::utc_time started{}, ended{};
     bool asked_for = false;
-    bool news = false;               // the first failure after a success, or a failure of another kind than the last one
+    bool news = false;               // the log told it: a failure other than the last one told, or the first success after one
 };
 
 class periodic {
@@ -73,6 +74,8 @@ public:
 
 private:
     boost::asio::awaitable<void> run_once(bool asked_for);
+    // One line of log per change, not one per attempt; returns whether there was one.
+    bool tell(const run_result& r, bool already_told);
 
     boost::asio::any_io_executor executor_;
     std::string line_, name_;
@@ -82,9 +85,10 @@ private:
     told already_told_;
     core::event wake_, finished_;
     std::optional<finished_run> last_;
+    std::optional<run_result> told_failure_;   // what the log says of this task; none after "runs again"
     std::uint64_t runs_ = 0;
     unsigned failures_ = 0;
-    bool enabled_, running_ = false, wanted_ = false, asked_for_ = false, stopping_ = false, looping_ = false, quiet_before_ = false;
+    bool enabled_, running_ = false, wanted_ = false, asked_for_ = false, stopping_ = false, looping_ = false;
 };
 
 }  // namespace batchbridge::tasks

@@ -24,7 +24,7 @@ struct fixture {
     int runs = 0, inside = 0, most_inside = 0;
     std::vector<tasks::finished_run> records;
 
-    std::unique_ptr<periodic> make(core::duration interval, bool enabled, periodic::body body)
+    std::unique_ptr<periodic> make(core::duration interval, bool enabled, periodic::body body, periodic::told already_told = {})
     {
         domain::schedule_rule rule;
         rule.interval = interval;
@@ -32,7 +32,8 @@ struct fixture {
                                           [this](const tasks::finished_run& r) -> asio::awaitable<void> {
                                               records.push_back(r);
                                               co_return;
-                                          });
+                                          },
+                                          std::move(already_told));
     }
 
     // Runs `script` beside the task's loop and ends when the script does.
@@ -124,11 +125,22 @@ TEST_CASE("a disabled task does not run by time or wake, but when a person asks"
     CHECK(f.runs == 1);
 }
 
-TEST_CASE("a run that failed because something was unavailable is repeated before its interval")
+TEST_CASE("a run that failed is repeated before its interval, whatever it failed of")
 {
+    using kind = run_result::kind;
+    struct row {
+        std::exception_ptr failure;
+        kind recorded;
+    };
+    const auto of = [](core::error_kind k) { return std::make_exception_ptr(core::error(k, "read", "somewhere", "no")); };
+    // What lies outside is unavailable; what was refused, or is broken here, failed.
+    const auto r = GENERATE_COPY(row{of(core::error_kind::unavailable), kind::unavailable}, row{of(core::error_kind::timeout), kind::unavailable},
+                                 row{of(core::error_kind::protocol), kind::unavailable}, row{of(core::error_kind::cancelled), kind::unavailable},
+                                 row{of(core::error_kind::rejected), kind::failed}, row{of(core::error_kind::internal), kind::failed},
+                                 row{std::make_exception_ptr(std::runtime_error("no")), kind::failed});
     fixture f;
-    auto p = f.make(1h, true, [&f]() -> asio::awaitable<run_result> {
-        if (++f.runs == 1) throw core::error(core::error_kind::unavailable, "connect", "plc", "refused");
+    auto p = f.make(1h, true, [&f, &r]() -> asio::awaitable<run_result> {
+        if (++f.runs == 1) std::rethrow_exception(r.failure);
         f.started.set();
         co_return run_result::done(false, "");
     });
@@ -140,6 +152,43 @@ TEST_CASE("a run that failed because something was unavailable is repeated befor
     CHECK(took < 5s);
     REQUIRE(f.records.size() >= 1);
     CHECK(f.records[0].news);
+    CHECK(f.records[0].result.what == r.recorded);
+}
+
+TEST_CASE("a run that failed by its own word is repeated before its interval")
+{
+    fixture f;
+    auto p = f.make(1h, true, [&f]() -> asio::awaitable<run_result> {
+        run_result out;
+        if (++f.runs == 1) out.what = run_result::kind::failed;
+        else f.started.set();
+        co_return out;
+    });
+    f.play(*p, [&]() -> asio::awaitable<void> { co_await f.started.wait(); });
+    CHECK(f.runs == 2);
+}
+
+TEST_CASE("the log says what changed in how a task fails, not every attempt")
+{
+    fixture f;
+    // Empty: the run is good. A leading '!' is of kind rejected; '~' is told by somebody else.
+    const std::vector<std::pair<std::string, bool>> runs{{"", false}, {"!a", true}, {"!a", false}, {"!b", true}, {"~away", false}, {"!b", false}, {"", true}, {"", false},
+                                                          {"x", true}, {"y", false}, {"!a", true}, {"", true}, {"~away", false}, {"", false}};
+    auto p = f.make(1h, true, [&]() -> asio::awaitable<run_result> {
+        const auto& what = runs.at(static_cast<std::size_t>(f.runs++)).first;
+        if (!what.empty()) throw core::error(what[0] == '!' ? core::error_kind::rejected : core::error_kind::unavailable, "run", "probe", what);
+        f.started.set();
+        co_return run_result::done(false, "");
+    }, [](std::exception_ptr e) { return core::describe(e).find('~') != std::string::npos; });
+    f.play(*p, [&]() -> asio::awaitable<void> {
+        co_await f.started.wait();
+        while (static_cast<std::size_t>(f.runs) < runs.size()) co_await p->trigger();
+    });
+    REQUIRE(f.records.size() == runs.size());
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        INFO("run " << i << ": " << f.records[i].result.detail);
+        CHECK(f.records[i].news == runs[i].second);
+    }
 }
 
 TEST_CASE("a loop that is cancelled ends, its body too")
