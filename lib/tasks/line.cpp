@@ -47,8 +47,12 @@ bool note_dependency(environment& env, const std::string& line, std::exception_p
         std::rethrow_exception(e);
     } catch (const plc::error& x) {
         if (x.kind() == core::error_kind::cancelled) return true;
-        // An exception answer is about the registers that were asked for, not about the link (field.md, row 4).
-        if (!away(x)) return false;
+        if (x.kind() == core::error_kind::internal) return false;
+        // An exception answer is about the registers that were asked for: the link is as good as with any other answer.
+        if (x.kind() == core::error_kind::rejected) {
+            env.board.up("plc " + line);
+            return false;
+        }
         env.board.down("plc " + line, x.what());
     } catch (const odoo::error& x) {
         if (x.outcome() == domain::call_outcome::rejected || !away(x)) return false;

@@ -305,11 +305,10 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store:
             }
         }
         line_.env().board.up(plc);
-    } catch (const plc::error& e) {
-        // An exception answer is about these registers, not about the link.
-        if (e.kind() == core::error_kind::rejected) line_.env().board.up(plc);
-        else if (e.kind() != core::error_kind::cancelled) line_.env().board.down(plc, e.what());
-        co_return std::current_exception();
+    } catch (const plc::error&) {
+        auto failure = std::current_exception();
+        note_dependency(line_.env(), line_.name(), failure);
+        co_return failure;
     }
     co_return std::exception_ptr();
 }

@@ -1,0 +1,106 @@
+// What a failed run says about the things it depends on. Nothing here connects to anything.
+#include "tasks/line.hpp"
+
+#include "support/catch.hpp"
+
+#include "pg/error.hpp"
+#include "pg/pool.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+namespace asio = boost::asio;
+using namespace batchbridge;
+using core::error_kind;
+using state = tasks::dependency_board::state;
+
+namespace {
+
+struct no_erp : odoo::erp {
+    asio::awaitable<odoo::server_info> connect() override { throw std::logic_error("not called"); }
+    asio::awaitable<void> probe() override { throw std::logic_error("not called"); }
+    asio::awaitable<odoo::fetch_answer> fetch_confirmed(const odoo::fetch_request&) override { throw std::logic_error("not called"); }
+    asio::awaitable<std::optional<domain::order>> read_order(std::int64_t) override { throw std::logic_error("not called"); }
+    asio::awaitable<std::vector<domain::order>> read_orders(const std::vector<std::int64_t>&) override { throw std::logic_error("not called"); }
+    asio::awaitable<void> write_consumption(std::int64_t, const std::vector<domain::move_value>&) override { throw std::logic_error("not called"); }
+    asio::awaitable<void> write_final(std::int64_t, const domain::finish_values&) override { throw std::logic_error("not called"); }
+    asio::awaitable<std::string> mark_done(std::int64_t) override { throw std::logic_error("not called"); }
+    asio::awaitable<void> cancel(std::int64_t) override { throw std::logic_error("not called"); }
+};
+
+struct fixture {
+    asio::io_context ioc;
+    core::config config;
+    pg::pool pool{ioc.get_executor(), "postgresql://nobody@127.0.0.1:1/none", 1};
+    store::store store{pool};
+    store::line_locks locks{ioc.get_executor(), "postgresql://nobody@127.0.0.1:1/none", {}};
+    no_erp erp;
+    tasks::environment env{ioc.get_executor(), config, store, locks, erp};
+
+    // Whether the board told it, so that the run need not.
+    bool note(std::exception_ptr e) { return tasks::note_dependency(env, "line1", e); }
+    state of(const std::string& what)
+    {
+        const auto it = env.board.entries().find(what);
+        return it == env.board.entries().end() ? state::unknown : it->second.now;
+    }
+};
+
+std::exception_ptr plc_failure(error_kind kind, const std::string& code = {})
+{
+    return std::make_exception_ptr(plc::error(kind, "FC16 write 7000+77", "plc 10.0.0.5:502 unit 1", "why", code));
+}
+
+}  // namespace
+
+TEST_CASE("a Modbus exception is an answer: the PLC is up and the run tells its failure")
+{
+    fixture f;
+    f.env.board.up("plc line1");
+    for (const char* code : {"1", "2", "3", "4", "6", "11"}) {
+        CHECK_FALSE(f.note(plc_failure(error_kind::rejected, code)));
+        CHECK(f.of("plc line1") == state::up);
+    }
+    // A device that comes back with exceptions is back all the same.
+    CHECK(f.note(plc_failure(error_kind::unavailable)));
+    CHECK(f.of("plc line1") == state::down);
+    CHECK_FALSE(f.note(plc_failure(error_kind::rejected, "6")));
+    CHECK(f.of("plc line1") == state::up);
+}
+
+TEST_CASE("a PLC without an answer, or with one that makes no sense, is down and the board tells it")
+{
+    for (const auto kind : {error_kind::unavailable, error_kind::timeout, error_kind::protocol}) {
+        fixture f;
+        f.env.board.up("plc line1");
+        CHECK(f.note(plc_failure(kind)));
+        CHECK(f.of("plc line1") == state::down);
+    }
+}
+
+TEST_CASE("neither an interruption nor a fault of ours says anything about the PLC")
+{
+    fixture f;
+    f.env.board.up("plc line1");
+    CHECK(f.note(plc_failure(error_kind::cancelled)));
+    CHECK_FALSE(f.note(plc_failure(error_kind::internal)));
+    CHECK_FALSE(f.note(std::make_exception_ptr(std::runtime_error("no"))));
+    CHECK(f.of("plc line1") == state::up);
+}
+
+TEST_CASE("Odoo and PostgreSQL are down when they do not answer, not when they refuse")
+{
+    fixture f;
+    const auto odoo_failure = [](error_kind kind, domain::call_outcome outcome) {
+        return std::make_exception_ptr(odoo::error(kind, outcome, domain::error_class::retry, "read", "odoo", "why"));
+    };
+    f.env.board.up("odoo");
+    CHECK_FALSE(f.note(odoo_failure(error_kind::rejected, domain::call_outcome::rejected)));
+    CHECK(f.of("odoo") == state::up);
+    CHECK(f.note(odoo_failure(error_kind::protocol, domain::call_outcome::unclear)));
+    CHECK(f.of("odoo") == state::down);
+    f.env.board.up("database");
+    CHECK_FALSE(f.note(std::make_exception_ptr(pg::error(error_kind::rejected, "select", "postgres", "why", "42P01"))));
+    CHECK(f.of("database") == state::up);
+    CHECK(f.note(std::make_exception_ptr(pg::error(error_kind::timeout, "select", "postgres", "why"))));
+    CHECK(f.of("database") == state::down);
+}
