@@ -12,7 +12,9 @@
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <set>
+#include <tuple>
 
 namespace batchbridge::core {
 
@@ -50,6 +52,21 @@ bool possible_port(std::string_view text)
     std::uint16_t port = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), port);
     return text.empty() || (ec == std::errc() && end == text.data() + text.size() && port != 0);
+}
+
+// What libmodbus takes: 0 (broadcast, and many a device without a unit of its own) to 247, or 255.
+constexpr auto unit_id_text = "a whole number from 0 to 247, or 255";
+
+bool possible_unit_id(std::int64_t id)
+{
+    return (id >= 0 && id <= 247) || id == 255;
+}
+
+std::string lower(std::string text)
+{
+    for (auto& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return text;
 }
 
 // Reads one variable after the other, collects every fault, and remembers what was effective.
@@ -107,6 +124,21 @@ public:
             const auto [end, ec] = std::from_chars(v->data(), v->data() + v->size(), out);
             if (ec != std::errc() || end != v->data() + v->size() || out < low || out > high) {
                 fault(name, *v, fmt::format("a whole number from {} to {}", low, high));
+                out = fallback;
+            }
+        }
+        note(name, std::to_string(out), v.has_value());
+        return out;
+    }
+
+    int unit_id(const std::string& name, int fallback)
+    {
+        const auto v = raw(name);
+        int out = fallback;
+        if (v) {
+            const auto [end, ec] = std::from_chars(v->data(), v->data() + v->size(), out);
+            if (ec != std::errc() || end != v->data() + v->size() || !possible_unit_id(out)) {
+                fault(name, *v, unit_id_text);
                 out = fallback;
             }
         }
@@ -229,6 +261,7 @@ void read_lines_file(reader& r, const file_reader& files, const std::string& pat
     }
     if (!root.is_array() || root.get_array().empty()) return complain("file", "expected a list of lines with at least one");
     std::set<std::string> names;
+    std::map<std::tuple<std::string, std::uint16_t, int>, std::string> plcs;   // and the line that has it
     std::size_t index = 0;
     for (const auto& item : root.get_array()) {
         const auto place = fmt::format("[{}]", index++);
@@ -240,7 +273,7 @@ void read_lines_file(reader& r, const file_reader& files, const std::string& pat
         line.name.clear();
         line.host.clear();
         line.order_domain.clear();
-        bool has_domain = false;
+        bool has_domain = false, address_good = true;
         for (const auto& [key_view, value] : item.get_object()) {
             const std::string key(key_view);
             const auto text = [&]() -> std::string {
@@ -255,9 +288,16 @@ void read_lines_file(reader& r, const file_reader& files, const std::string& pat
             };
             if (key == "name") line.name = text();
             else if (key == "host") line.host = text();
-            else if (key == "port") line.port = static_cast<std::uint16_t>(whole(1, 65535));
-            else if (key == "unit_id") line.unit_id = static_cast<int>(whole(0, 255));
-            else if (key == "map") line.map = text();
+            else if (key == "port") {
+                const auto before = r.faults.size();
+                line.port = static_cast<std::uint16_t>(whole(1, 65535));
+                address_good = address_good && r.faults.size() == before;
+            } else if (key == "unit_id") {
+                const bool good = value.is_int64() && possible_unit_id(value.get_int64());
+                if (good) line.unit_id = static_cast<int>(value.get_int64());
+                else complain(place + ".unit_id", std::string("expected ") + unit_id_text);
+                address_good = address_good && good;
+            } else if (key == "map") line.map = text();
             else if (key == "timezone") {
                 line.timezone = text();
                 if (!line.timezone.empty() && !known_timezone(line.timezone)) complain(place + ".timezone", "'" + line.timezone + "' is not a known time zone");
@@ -277,6 +317,13 @@ void read_lines_file(reader& r, const file_reader& files, const std::string& pat
         else if (!names.insert(line.name).second) complain(place + ".name", "'" + line.name + "' is used twice");
         if (line.host.empty()) complain(place, "host is missing");
         if (root.get_array().size() > 1 && !has_domain) complain(place, "several lines need an order_domain each, else they take each other's orders");
+        // A line is one PLC: a second line would load into the same slots. A gateway tells its devices apart by unit id.
+        // (The same device by another name or address shows at the PLC, as orders nobody knows.)
+        if (address_good && !line.host.empty()) {
+            const auto [first, is_new] = plcs.try_emplace({lower(line.host), line.port, line.unit_id}, fmt::format("{} '{}'", place, line.name));
+            if (!is_new)
+                complain(place, fmt::format("'{}' is the same PLC as {} ({} port {} unit {}), expected one line per PLC", line.name, first->second, line.host, line.port, line.unit_id));
+        }
         c.lines.push_back(std::move(line));
     }
 }
@@ -355,7 +402,7 @@ void read_plc(reader& r, const file_reader& files, config& c)
     } else {
         line.host = r.text("PLC_HOST", "", true);
         line.port = static_cast<std::uint16_t>(r.number("PLC_PORT", 502, 1, 65535));
-        line.unit_id = static_cast<int>(r.number("PLC_UNIT_ID", 1, 0, 255));
+        line.unit_id = r.unit_id("PLC_UNIT_ID", 1);
         line.name = r.text("LINE_NAME", "line1");
         c.lines.push_back(std::move(line));
     }

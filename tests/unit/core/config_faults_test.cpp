@@ -25,7 +25,8 @@ TEST_CASE("a malformed value is named with its variable, its value and what is e
     const row rows[] = {
         {"PLC_PORT", "0", "a whole number from 1 to 65535"}, {"PLC_PORT", "65536", "a whole number from 1 to 65535"}, {"PLC_PORT", "502x", "a whole number from 1 to 65535"},
         {"PLC_PORT", "5e2", "a whole number"}, {"PLC_PORT", " 502", "a whole number"}, {"PLC_PORT", "99999999999999999999", "a whole number"},
-        {"PLC_UNIT_ID", "256", "a whole number from 0 to 255"}, {"PLC_UNIT_ID", "-1", "a whole number from 0 to 255"}, {"PLC_TIMEOUT", "2", duration},
+        {"PLC_UNIT_ID", "256", "a whole number from 0 to 247, or 255"}, {"PLC_UNIT_ID", "-1", "a whole number from 0 to 247, or 255"},
+        {"PLC_UNIT_ID", "248", "a whole number from 0 to 247, or 255"}, {"PLC_UNIT_ID", "254", "a whole number from 0 to 247, or 255"}, {"PLC_TIMEOUT", "2", duration},
         {"PLC_TIMEOUT", "0s", duration}, {"PLC_TIMEZONE", "Mars/Olympus", "a time zone name like Europe/Berlin"}, {"PLC_WRITES", "maybe", "true or false"},
         {"PLC_WRITES", "TRUE", "true or false"}, {"ODOO_URL", "erp.example", "http://host"}, {"ODOO_URL", "ftp://erp.example", "http://host"}, {"ODOO_URL", "http://", "http://host"},
         {"ODOO_URL", "http://erp.example?db=x", "http://host"}, {"ODOO_URL", "http://erp.example:99999", "http://host"}, {"ODOO_URL", "http://erp.example:port", "http://host"},
@@ -119,13 +120,63 @@ TEST_CASE("every fault of LINES_FILE is named with its place, all at once")
     const auto faults = e.faults();
     const auto all = joined(faults);
     INFO(all);
-    for (const char* expected : {"[0].port: expected a whole number from 1 to 65535", "[1].name: 'a' is used twice", "[1].host: expected a text", "[1].unit_id: expected a whole number from 0 to 255",
+    for (const char* expected : {"[0].port: expected a whole number from 1 to 65535", "[1].name: 'a' is used twice", "[1].host: expected a text", "[1].unit_id: expected a whole number from 0 to 247, or 255",
                                  "[1].timezone: 'Mars/Olympus' is not a known time zone", "[1].timeout: expected a duration with its unit", "[1].order_domain: expected an Odoo domain as an array",
                                  "[2]: name is missing", "[2].adress: unknown key", "[2].port: expected a whole number", "[2].map: expected a text", "[2]: several lines need an order_domain each",
                                  "[3]: expected an object"}) {
         INFO(expected);
         CHECK(all.find(std::string("LINES_FILE lines: ") + expected) != std::string::npos);
     }
+}
+
+TEST_CASE("a unit id of LINES_FILE is one that a Modbus device can have")
+{
+    for (const int unit : {248, 250, 254, 256, -1}) {
+        INFO(unit);
+        environment e = with({{"LINES_FILE", "lines"}, {"PLC_HOST", ""}});
+        e.files["lines"] = R"([{"name": "a", "host": "10.0.0.5", "unit_id": )" + std::to_string(unit) + "}]";
+        CHECK(only_fault(e) == "LINES_FILE lines: [0].unit_id: expected a whole number from 0 to 247, or 255");
+    }
+    for (const int unit : {0, 1, 247, 255}) {
+        INFO(unit);
+        environment e = with({{"LINES_FILE", "lines"}, {"PLC_HOST", ""}});
+        e.files["lines"] = R"([{"name": "a", "host": "10.0.0.5", "unit_id": )" + std::to_string(unit) + "}]";
+        CHECK(e.load().lines.at(0).unit_id == unit);
+        CHECK(with({{"PLC_UNIT_ID", std::to_string(unit)}}).load().lines.at(0).unit_id == unit);
+    }
+}
+
+TEST_CASE("two lines of LINES_FILE are not the same PLC")
+{
+    const auto lines = [](const std::string& a, const std::string& b) {
+        environment e = with({{"LINES_FILE", "lines"}, {"PLC_HOST", ""}});
+        e.files["lines"] = R"([{"name": "first", "order_domain": [["x","=",1]], )" + a + R"(}, {"name": "second", "order_domain": [["x","=",2]], )" + b + "}]";
+        return e;
+    };
+    CHECK(only_fault(lines(R"("host": "10.0.0.5")", R"("host": "10.0.0.5", "port": 502, "unit_id": 1)")) ==
+          "LINES_FILE lines: [1]: 'second' is the same PLC as [0] 'first' (10.0.0.5 port 502 unit 1), expected one line per PLC");
+    // Names of machines do not tell capitals from small letters.
+    CHECK(only_fault(lines(R"("host": "plc.mill")", R"("host": "PLC.Mill")")) ==
+          "LINES_FILE lines: [1]: 'second' is the same PLC as [0] 'first' (PLC.Mill port 502 unit 1), expected one line per PLC");
+    // A gateway has several devices behind one address.
+    CHECK(lines(R"("host": "10.0.0.5", "unit_id": 1)", R"("host": "10.0.0.5", "unit_id": 2)").load().lines.size() == 2);
+    CHECK(lines(R"("host": "10.0.0.5")", R"("host": "10.0.0.5", "port": 503)").load().lines.size() == 2);
+    CHECK(lines(R"("host": "10.0.0.5")", R"("host": "10.0.0.6")").load().lines.size() == 2);
+}
+
+TEST_CASE("each of several lines with one address is told, also with other faults; a wrong address is not compared")
+{
+    environment e = with({{"LINES_FILE", "lines"}, {"PLC_HOST", ""}});
+    e.files["lines"] = R"([{"name": "a", "host": "h", "order_domain": [["x","=",1]]}, {"name": "b", "host": "h"}, {"name": "a", "host": "h", "order_domain": [["x","=",3]]},
+        {"name": "c", "host": "i", "unit_id": 248, "order_domain": [["x","=",4]]}, {"name": "d", "host": "i", "order_domain": [["x","=",5]]},
+        {"name": "e", "order_domain": [["x","=",6]]}, {"name": "f", "order_domain": [["x","=",7]]}])";
+    CHECK(joined(e.faults()) ==
+          "LINES_FILE lines: [1]: several lines need an order_domain each, else they take each other's orders\n"
+          "LINES_FILE lines: [1]: 'b' is the same PLC as [0] 'a' (h port 502 unit 1), expected one line per PLC\n"
+          "LINES_FILE lines: [2].name: 'a' is used twice\n"
+          "LINES_FILE lines: [2]: 'a' is the same PLC as [0] 'a' (h port 502 unit 1), expected one line per PLC\n"
+          "LINES_FILE lines: [3].unit_id: expected a whole number from 0 to 247, or 255\n"
+          "LINES_FILE lines: [5]: host is missing\nLINES_FILE lines: [6]: host is missing");
 }
 
 TEST_CASE("a LINES_FILE that is no list of lines is refused with the reason")
