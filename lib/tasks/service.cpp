@@ -20,14 +20,17 @@ constexpr auto finish_grace = std::chrono::seconds(5);   // running runs may fin
 constexpr auto cancel_grace = std::chrono::seconds(2);   // then they are cancelled; together below 7 s
 constexpr core::backoff_limits start_pace{std::chrono::milliseconds(200), std::chrono::seconds(5)};
 
+void log_end(const std::string& name, const std::exception_ptr& e)
+{
+    core::log::error({}, "{} ended: {}", name, core::describe(e));
+}
+
 }  // namespace
 
 service::service(environment& env, pg::pool& pool, std::filesystem::path migrations, std::vector<line_setup> setups,
                  const std::function<line::device_factory(const core::line_config&, const domain::plant_map&)>& devices)
-    : env_(env), pool_(pool), migrations_(std::move(migrations)), dispatcher_(env, lines_),
-      group_(env.executor,
-             [](const std::string& name, std::exception_ptr e) { core::log::error({}, "{} ended: {}", name, core::describe(e)); }),
-      stop_(env.executor)
+    : env_(env), pool_(pool), migrations_(std::move(migrations)), dispatcher_(env, lines_), preparation_(env.executor, log_end),
+      group_(env.executor, log_end), stop_(env.executor)
 {
     for (auto& s : setups) {
         const auto make = devices(s.config, s.map);
@@ -48,9 +51,12 @@ void service::stop()
 {
     stopping_ = true;
     stop_.set();
+    preparation_.cancel();
 }
 
-asio::awaitable<bool> service::prepare_database()
+// Cancelled by stop(): it may wait ten minutes for another process's migration. Its connection is closed then, so what
+// the server still did in a transaction is rolled back, or committed as a whole.
+asio::awaitable<void> service::prepare_database()
 {
     unsigned failures = 0;
     while (!stopping_) {
@@ -62,17 +68,18 @@ asio::awaitable<bool> service::prepare_database()
                 core::log::error({}, "the database schema is at {}, newer than this version knows ({}): no line is taken. Update batchbridge",
                                  result.database_version, result.known_version);
                 env_.board.up("database");
-                co_return false;
+                co_return;
             }
             for (const auto& name : result.applied) core::log::info({}, "migration {} applied", name);
         } catch (...) {
             failure = std::current_exception();
         }
+        if (stopping_) co_return;
         note_database(env_, failure);
         if (!failure) {
             migrated_ = true;
             waiting_for_.clear();
-            co_return true;
+            co_return;
         }
         waiting_for_ = core::describe(failure);
         bool permanent = false;
@@ -85,7 +92,6 @@ asio::awaitable<bool> service::prepare_database()
         if (permanent && failures == 0) core::log::error({}, "migrations refused, no line is taken: {}", waiting_for_);
         co_await stop_.wait_until(clock::now() + core::backoff_delay(start_pace, ++failures, core::random_unit()));
     }
-    co_return false;
 }
 
 asio::awaitable<void> service::greet_odoo()
@@ -116,7 +122,9 @@ asio::awaitable<void> service::greet_odoo()
 
 asio::awaitable<void> service::run()
 {
-    if (!co_await prepare_database()) {
+    preparation_.spawn("preparing the database", [this]() { return prepare_database(); });
+    co_await preparation_.join();
+    if (!migrated_) {
         while (!stopping_) co_await stop_.wait();
         co_return;
     }
@@ -130,9 +138,7 @@ asio::awaitable<void> service::run()
                 for (auto& l : lines_) l->lease_up();
             });
     });
-    core::task_group main(env_.executor, [](const std::string& name, std::exception_ptr e) {
-        core::log::error({}, "{} ended: {}", name, core::describe(e));
-    });
+    core::task_group main(env_.executor, log_end);
     for (auto& l : lines_) {
         auto* p = l.get();
         main.spawn("line " + p->name(), [p]() { return p->run(); });

@@ -41,7 +41,8 @@ public:
     const std::string& waiting_for() const noexcept { return waiting_for_; }
 
 private:
-    boost::asio::awaitable<bool> prepare_database();
+    // Until migrated_, or something that a person must change first, or stop().
+    boost::asio::awaitable<void> prepare_database();
     boost::asio::awaitable<void> greet_odoo();
 
     environment& env_;
@@ -49,7 +50,7 @@ private:
     std::filesystem::path migrations_;
     std::vector<std::unique_ptr<line>> lines_;
     dispatcher dispatcher_;
-    core::task_group group_;
+    core::task_group preparation_, group_;
     core::event stop_;
     bool stopping_ = false, migrated_ = false;
     std::string waiting_for_ = "waiting for the database";

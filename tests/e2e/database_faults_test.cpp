@@ -38,3 +38,33 @@ TEST_CASE("PostgreSQL goes away in mid-flow and every order ends exactly")
     check_exact(p, 6);
     CHECK(p.stop_bridge() == 0);
 }
+
+TEST_CASE("a stop does not wait for another process's migration")
+{
+    plant_options o;
+    o.start_plc = o.start_odoo = false;
+    plant p(o);
+    // Another process migrates, and takes its time (the lock of pg/migrations.cpp).
+    sql_session other(p.database_url());
+    other.run("select pg_advisory_lock(1651663211, 1)");
+    p.start_bridge();
+    const auto waiting = [&p] { return p.count("pg_locks where locktype = 'advisory' and classid = 1651663211 and not granted"); };
+    wait_until("batchbridge to wait for the lock", seconds(10), [&] { return waiting() == 1; });
+    CHECK(p.bridge("GET", "/readyz").status == 503);
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(p.stop_bridge() == 0);
+    CHECK(std::chrono::steady_clock::now() - begin < seconds(2));
+    CHECK(occurrences(p.bridge_log(), "error") == 0);
+
+    // Nothing was left half done.
+    other.run("select pg_advisory_unlock(1651663211, 1)");
+    p.start_bridge();
+    wait_until("readiness", seconds(20), [&] {
+        try {
+            return p.bridge("GET", "/readyz").status == 200;
+        } catch (const std::exception&) {
+            return false;
+        }
+    });
+    CHECK(p.stop_bridge() == 0);
+}
