@@ -50,6 +50,7 @@ struct batch {
     int version = 0;            // grows with every change of actuals, weight or status
     bool update_odoo = false;   // Odoo has acknowledged exactly this version
     bool done_marked = false;
+    bool disarmed = false;      // cancelling: its WRITE slot is blank
     words raw;                  // the last accepted image of the READ slot; empty: none yet
     std::optional<core::utc_time> last_read, last_changed;
 };

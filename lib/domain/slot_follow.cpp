@@ -40,12 +40,13 @@ bool gone_for_good(const batch_memory& memory, clock::time_point now)
 
 void on_foreign(const batch& b, const judgement& j, const follow_input& in, batch_memory& memory, follow_result& out)
 {
-    // A slot that shows nothing is a PLC that lost its memory, or one that clears its slots: no batch is lost by that.
-    if (j.reading.empty() || !gone_for_good(memory, in.now)) return;
+    if (!gone_for_good(memory, in.now)) return;
     if (b.state == batch_state::cancelling) {
         memory.gone = true;
         return;
     }
+    // A slot that shows nothing is a PLC that lost its memory, or one that clears its slots: no batch is lost by that.
+    if (j.reading.empty()) return;
     if (b.state == batch_state::lost || b.state == batch_state::held) return;
     // Only a batch that the PLC had begun, or whose load it has taken, can be lost; before that the slot shows the past.
     if (b.state != batch_state::running && !in.load_taken) return;
@@ -57,9 +58,9 @@ void on_foreign(const batch& b, const judgement& j, const follow_input& in, batc
     out.change = std::move(change);
 }
 
-void on_refuse(const batch& b, const judgement& j, batch_memory& memory, follow_result& out)
+void on_refuse(const batch& b, const judgement& j, bool first, batch_memory& memory, follow_result& out)
 {
-    if (memory.same == 1) out.alerts.push_back({"implausible", b.mo_id, fmt::format("slot {} refused, nothing of it is stored: {}", b.slot, j.why), false});
+    if (first) out.alerts.push_back({"implausible", b.mo_id, fmt::format("slot {} refused, nothing of it is stored: {}", b.slot, j.why), false});
     // What is being taken out ends by its own rule.
     if (!j.reading.ended() || memory.same != cycles_for_held || b.state == batch_state::held || b.state == batch_state::cancelling) return;
     row_change change;
@@ -103,6 +104,7 @@ void on_update(const batch& b, const judgement& j, const follow_input& in, follo
     const bool any = j.reading.any_actual();
     if (any) change.state = batch_state::running;
     else if (b.state == batch_state::held || b.state == batch_state::lost) change.state = batch_state::loaded;
+    if (in.slot_taken && !is_unfinished(b.state)) change.state = b.state;
     if (change.state != b.state) change.reason.clear();
     if (!j.changed_values && change.state == b.state) return;
     if (j.changed_values && any && in.live) change.owe = row_change::delivery::consumption;
@@ -133,11 +135,13 @@ follow_result follow_slot(const plant_map& map, const batch& b, const words& ima
 {
     follow_result out;
     auto j = judge_slot(map, b, image, stale);
+    const bool first = j.what != memory.last;
+    if (memory.last == verdict::refuse && first) out.resolved.emplace_back("implausible");
     count(memory, j.what, in.fresh, in.now);
     switch (j.what) {
     case verdict::unchanged: break;
     case verdict::foreign: on_foreign(b, j, in, memory, out); break;
-    case verdict::refuse: on_refuse(b, j, memory, out); break;
+    case verdict::refuse: on_refuse(b, j, first, memory, out); break;
     case verdict::fail: on_fail(b, j, memory, out); break;
     case verdict::update: on_update(b, j, in, out); break;
     case verdict::complete: on_complete(b, j, out); break;
@@ -146,7 +150,7 @@ follow_result follow_slot(const plant_map& map, const batch& b, const words& ima
     return out;
 }
 
-std::optional<taken_out> end_of_cancelling(const batch& b, bool load_busy, bool blanked, batch_memory& memory)
+std::optional<taken_out> end_of_cancelling(const batch& b, bool load_busy, batch_memory& memory)
 {
     const bool dosed = std::any_of(b.actual.begin(), b.actual.end(), [](const auto& a) { return !a.second.is_zero(); });
     taken_out end{};
@@ -158,11 +162,12 @@ std::optional<taken_out> end_of_cancelling(const batch& b, bool load_busy, bool 
         end.notes = fmt::format("taken out ({}), but the PLC had already dosed it: material was used", b.reason);
         return end;
     }
-    if (load_busy) {
+    // A figure that cannot be is a figure all the same.
+    if (load_busy || !b.disarmed || memory.last == verdict::refuse) {
         memory.quiet = 0;
         return std::nullopt;
     }
-    if (++memory.quiet < quiet_cycles_for_cancelled || !blanked) return std::nullopt;
+    if (++memory.quiet < quiet_cycles_for_cancelled) return std::nullopt;
     end.status = b.reason == "reset" ? history_status::reset : b.reason == "discarded" ? history_status::discarded : history_status::cancelled;
     end.notes = b.reason;
     return end;

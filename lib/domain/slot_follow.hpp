@@ -19,7 +19,7 @@ struct batch_memory {
     verdict last = verdict::unchanged;
     int same = 0;                       // accepted cycles in a row with this verdict (fail, refuse: with an unchanged picture)
     std::chrono::steady_clock::time_point since{};   // of the first of them
-    int quiet = 0;                      // cancelling: cycles without an actual since its load has nothing left to make
+    int quiet = 0;                      // cancelling: cycles without an actual since its slot is blank and its load has nothing left to make
     bool gone = false;                  // cancelling: its slot has moved on for good
 };
 
@@ -41,6 +41,7 @@ struct row_change {
 struct follow_result {
     std::optional<row_change> change;
     std::vector<alert_note> alerts;
+    std::vector<std::string> resolved;  // kinds of alerts about this order that no longer hold
     slot_reading reading;
 };
 
@@ -48,6 +49,7 @@ struct follow_input {
     bool fresh = false;                 // the picture was newly accepted in this cycle
     bool load_taken = false;            // the PLC has taken the batch's load
     bool live = true;                   // live consumption is owed (TASK2_ODOO_SYNC)
+    bool slot_taken = false;            // another batch, unfinished, has the slot by now: a held or lost row stays that
     std::chrono::steady_clock::time_point now{};
 };
 
@@ -55,13 +57,14 @@ struct follow_input {
 // Rows that are not followed (completed, parked) never change (L-35).
 follow_result follow_slot(const plant_map& map, const batch& b, const words& image, const words& stale, const follow_input& in, batch_memory& memory);
 
-// How a batch that is being taken out ends, or nullopt: not yet. Counts `memory.quiet`; once a cycle.
-// `load_busy`: its load still has unfinished batches; `blanked`: its WRITE slot is blank, for good.
+// How a batch that is being taken out ends, or nullopt: not yet. Counts `memory.quiet`; once for each cycle that read its
+// slot well. `load_busy`: its load still has unfinished batches. Two such cycles that began after its WRITE slot was blanked
+// (b.disarmed, as it was at the cycle's start) show that the PLC had not begun it.
 struct taken_out {
     history_status status;
     std::string notes;
     bool material_used = false;         // alert dosed_after_cancel
 };
-std::optional<taken_out> end_of_cancelling(const batch& b, bool load_busy, bool blanked, batch_memory& memory);
+std::optional<taken_out> end_of_cancelling(const batch& b, bool load_busy, batch_memory& memory);
 
 }  // namespace batchbridge::domain

@@ -77,7 +77,7 @@ asio::awaitable<bool> store::retry_batch(const hold& h, std::int64_t batch_id, j
 {
     entry.batch_id = batch_id;
     std::vector<pg::statement> all;
-    all.emplace_back("update mo_batch b set state = case when status_manufacturing then 'completed' else 'held' end, reason = '' where b.id = $1 and b.line = $2 and b.state = 'parked' and exists (select from "
+    all.emplace_back("update mo_batch b set state = case when exists (select from odoo_outbox f where f.batch_id = b.id and f.kind = 'finish' and f.state in ('due', 'sending', 'parked')) then 'completed' else 'held' end, reason = '' where b.id = $1 and b.line = $2 and b.state = 'parked' and exists (select from "
                      "odoo_outbox o where o.batch_id = b.id and o.kind in ('finish', 'cancel') and o.state in ('due', 'sending', 'parked'))")
         .bind(batch_id).bind(h.line);
     all.push_back(journaled(h.line, entry, "update odoo_outbox set state = 'due', tries = 0, next_at = now() where batch_id = $2 and line = $1 and (kind in ('finish', 'cancel') and state in ('due', 'sending') or state = 'parked')"));

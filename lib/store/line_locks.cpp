@@ -42,6 +42,7 @@ struct line_locks::impl {
     core::async_mutex turn;          // heartbeats and locks share the session
     lease_times times;
     std::atomic<std::int64_t> valid_until{0};
+    std::uint64_t session = 0;
 
     void extend(std::int64_t sent)
     {
@@ -80,6 +81,11 @@ bool line_locks::connected() const noexcept
     return impl_->connection.is_open();
 }
 
+std::uint64_t line_locks::session() const noexcept
+{
+    return impl_->session;
+}
+
 bool line_locks::valid() const noexcept
 {
     return boot_ns() < impl_->valid_until.load();
@@ -110,6 +116,7 @@ asio::awaitable<void> line_locks::connect()
     const pg::statement limit(fmt::format("set statement_timeout = '{}ms'", ms(impl_->times.statement_timeout)));
     co_await impl_->ask(idle, impl_->times.valid_for);
     co_await impl_->ask(limit, impl_->times.valid_for);
+    ++impl_->session;
     impl_->extend(sent);
 }
 

@@ -6,6 +6,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,8 @@ public:
     ~line_locks();
     boost::asio::awaitable<void> connect();
     bool connected() const noexcept;
+    // Grows with every session: a lock belongs to the session it was taken in.
+    std::uint64_t session() const noexcept;
     // Non-blocking: false when another session holds it. Throws pg::error.
     boost::asio::awaitable<bool> try_lock(const std::string& line);
     boost::asio::awaitable<void> unlock(const std::string& line);

@@ -7,7 +7,7 @@ namespace json = boost::json;
 
 const std::string batch_columns =
     "b.id, b.line, b.odoo_db, b.odoo_id, b.odoo_create_date, b.mo_id, b.order_key, b.run, b.batch_no, b.load, b.state, b.reason, b.bom_id, b.finished_goods, b.quantity_goods, "
-    "b.actual_weight_quantity_finished_goods as weight, b.status_manufacturing, b.status_operation, b.version, b.update_odoo, b.done_marked, b.raw, b.last_read_from_plc, "
+    "b.actual_weight_quantity_finished_goods as weight, b.status_manufacturing, b.status_operation, b.version, b.update_odoo, b.done_marked, b.disarmed, b.raw, b.last_read_from_plc, "
     "b.last_changed_at, "
     "(select coalesce(json_object_agg(c.silo, c.planned::text), '{}') from mo_batch_consumption c where c.batch_id = b.id) as planned_json, "
     "(select coalesce(json_object_agg(c.silo, c.actual::text), '{}') from mo_batch_consumption c where c.batch_id = b.id) as actual_json";
@@ -131,6 +131,7 @@ domain::batch batch_of(const pg::result& r, std::size_t row)
     b.version = r.at(row, "version").as_int();
     b.update_odoo = r.at(row, "update_odoo").as_bool();
     b.done_marked = r.at(row, "done_marked").as_bool();
+    b.disarmed = r.at(row, "disarmed").as_bool();
     if (const auto f = r.at(row, "raw"); !f.is_null()) b.raw = words_of(f.as_json());
     if (const auto f = r.at(row, "last_read_from_plc"); !f.is_null()) b.last_read = f.as_time();
     if (const auto f = r.at(row, "last_changed_at"); !f.is_null()) b.last_changed = f.as_time();

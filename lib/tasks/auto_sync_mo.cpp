@@ -216,7 +216,7 @@ asio::awaitable<void> wait_for_write_right(line& l)
 run_result result_of(const load_outcome& o)
 {
     run_result r;
-    r.changed = true;
+    r.changed = o.changed;
     r.detail = o.detail;
     switch (o.what) {
     case load_outcome::kind::offered:
@@ -243,11 +243,6 @@ asio::awaitable<std::optional<run_result>> finish_present_load(line& l)
     if (open->withdrawing) co_return run_result::skipped(fmt::format("load {} is being withdrawn", open->number));
     // Slots are blanked by the read cycle, which wakes this task when it has done so.
     if (!(co_await store.to_disarm(l.name())).empty()) co_return run_result::skipped(fmt::format("orders are being taken out of load {}", open->number));
-    const auto left = rows_of_load(rows, open->id);
-    const bool offered = open->state == domain::load_state::arming && left.has_first && std::none_of(left.waiting.begin(), left.waiting.end(), [](const domain::batch& b) {
-                             return b.state == domain::batch_state::queued || b.state == domain::batch_state::loading;
-                         });
-    if (offered) co_return run_result::skipped(fmt::format("load {} is offered and not yet taken", open->number));
     co_return result_of(co_await continue_load(l, std::move(*open)));
 }
 
@@ -264,7 +259,7 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
         if (auto present = co_await finish_present_load(l)) co_return std::move(*present);
         // Asked before Odoo is: a PLC that is not ready needs no orders.
         const auto picture = co_await look_at_plc(l);
-        if (!picture.not_ready.empty()) co_return run_result::skipped(picture.not_ready);
+        if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
     }
     // Without the lock: a slow Odoo keeps nobody from writing to the PLC.
     auto found = co_await collect_orders(l, std::min(env.config.sync_batch_limit, l.map().slots.count));
@@ -280,7 +275,7 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     // The line and the PLC again, as they are now: Odoo may have taken its time, and these images say what is stale.
     if (auto present = co_await finish_present_load(l)) co_return std::move(*present);
     const auto picture = co_await look_at_plc(l);
-    if (!picture.not_ready.empty()) co_return run_result::skipped(picture.not_ready);
+    if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
     auto staged = co_await stage(l, picture.images, std::move(found.orders));
     if (!staged) co_return run_result::skipped("the orders were taken by another line or session meanwhile");
     for (const auto& b : staged->batches)

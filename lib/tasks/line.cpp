@@ -103,7 +103,7 @@ void line::make_tasks()
         tasks_.push_back(std::make_unique<periodic>(env_.executor, config_.name, name, rule, t.enabled && c.enable_auto_sync,
                                                     std::move(body),
                                                     [this, name](const finished_run& r) { return record(name, r); },
-                                                    [this](std::exception_ptr e) { return note_dependency(env_, config_.name, e); }));
+                                                    [this](std::exception_ptr e) { return note_fenced(e) || note_dependency(env_, config_.name, e); }));
     };
     add(task_names::auto_sync_mo, c.auto_sync_mo, [this] { return auto_sync_mo(*this); });
     add(task_names::plc_read_sync, c.plc_read_sync, [this] { return reader_->run(); });
@@ -137,6 +137,19 @@ void line::lease_lost()
     changed_.set();
 }
 
+bool line::note_fenced(std::exception_ptr e)
+{
+    try {
+        std::rethrow_exception(e);
+    } catch (const store::fenced& x) {
+        if (held_) core::log::error({config_.name, {}, {}, {}}, "another process has taken this line: {}", x.what());
+        lease_lost();
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
 void line::lease_up()
 {
     changed_.set();
@@ -153,6 +166,7 @@ asio::awaitable<bool> line::acquire()
 {
     const core::log::fields about{config_.name, {}, {}, {}};
     if (!env_.locks.connected()) co_return false;
+    const auto session = env_.locks.session();
     if (!co_await env_.locks.try_lock(config_.name)) {
         if (standby_reason_ != "locked") {
             standby_reason_ = "locked";
@@ -177,6 +191,9 @@ asio::awaitable<bool> line::acquire()
         }
         co_return false;
     }
+    // The lock session may have ended meanwhile, and the lock with it: what was taken then is nobody's.
+    if (!env_.locks.connected() || env_.locks.session() != session) co_return false;
+    lock_session_ = session;
     hold_ = std::get<store::hold>(taken);
     const auto from = locked_at + store::lease_times::for_this_build().write_delay;
     write_from_ = from.time_since_epoch().count();
@@ -199,6 +216,14 @@ asio::awaitable<void> line::run()
             failure = std::current_exception();
         }
         held_ = false;
+        // A lock is counted as often as it is taken: it goes back before it is tried for again.
+        if (taken && !stopping_ && env_.locks.connected() && env_.locks.session() == lock_session_) {
+            try {
+                co_await env_.locks.unlock(config_.name);
+            } catch (const pg::error&) {
+                // The session is closed with it, and the lock gone.
+            }
+        }
         if (failure) {
             const auto state = co_await asio::this_coro::cancellation_state;
             if (state.cancelled() != asio::cancellation_type::none) std::rethrow_exception(failure);

@@ -29,6 +29,8 @@ public:
     boost::asio::awaitable<void> run();
     // The lease is gone (from the lease keeper): end the tasks at once and go back to waiting for the lock.
     void lease_lost();
+    // Told of a failure: when it says that another process has taken the line (store::fenced), the lease is lost. True = it did.
+    bool note_fenced(std::exception_ptr e);
     // There is a lease again: try for the lock now instead of at the next poll.
     void lease_up();
     // Graceful end: running runs finish, no new ones start.
@@ -81,6 +83,7 @@ private:
     };
     std::map<std::string, recorded> recorded_;
     store::hold hold_;
+    std::uint64_t lock_session_ = 0;
     std::atomic<std::int64_t> write_from_{0};   // steady_clock count; asked on the PLC thread
     std::atomic<bool> held_{false};
     bool stopping_ = false, paused_ = false;

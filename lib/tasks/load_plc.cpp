@@ -78,10 +78,13 @@ asio::awaitable<std::optional<load_outcome>> already_armed(line& l, const domain
     const auto stands = domain::judge_offer(domain::decode_slot(l.map(), image), first->order_key);
     if (stands == domain::offer::not_armed) co_return std::nullopt;
     const bool taken = stands == domain::offer::taken;
+    load_outcome out{taken ? load_outcome::kind::taken : load_outcome::kind::offered, {}};
+    out.detail = taken ? fmt::format("load {} is taken", load.number) : fmt::format("load {} is offered and not yet taken", load.number);
+    const bool told = std::none_of(rows.begin(), rows.end(), [&](const domain::batch& b) { return b.load == load.id && (b.state == batch_state::queued || b.state == batch_state::loading); });
+    out.changed = taken || !told;
+    if (!out.changed) co_return out;
     co_await l.env().store.set_load_state(l.hold(), load.id, taken ? load_state::taken : load_state::arming, batch_state::loaded);
     l.rows_changed();
-    load_outcome out{taken ? load_outcome::kind::taken : load_outcome::kind::offered, {}};
-    out.detail = fmt::format("load {} was armed before{}", load.number, taken ? " and is taken" : "");
     co_return out;
 }
 

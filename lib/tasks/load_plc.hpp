@@ -16,6 +16,7 @@ struct load_outcome {
         withdrawn       // nothing of it is left
     } what;
     std::string detail;
+    bool changed = true;     // false: it stands as it stood before
 };
 
 // The caller holds line.plc_writes(). Uses the stored rows only, never Odoo, and reads them again right before arming: an

@@ -90,7 +90,7 @@ asio::awaitable<void> periodic::loop()
         if (early || (decision.run && enabled_)) {
             wanted_ = asked_for_ = false;
             co_await run_once(asked);
-            if (is_failure(last_->result.what)) {
+            if (is_failure(last_->result.what) || last_->result.look_again) {
                 // Whatever it failed of: with an interval of an hour, waiting for the next start would idle the line.
                 due = domain::decide_repeat(rule_, ++failures_, due, clock::now());
             } else {
@@ -141,6 +141,8 @@ asio::awaitable<void> periodic::run_once(bool asked_for)
 bool periodic::tell(const run_result& r, bool already_told)
 {
     const core::log::fields about{line_, name_, {}, {}};
+    if (r.look_again && r.detail != told_wait_) core::log::info(about, "waits: {}", r.detail);
+    told_wait_ = r.look_again ? r.detail : std::string();
     if (!is_failure(r.what)) {
         if (!told_failure_) return false;
         told_failure_.reset();

@@ -21,10 +21,12 @@ struct run_result {
     // repeated after 1 s, doubling to 1 min, or at the interval if that is sooner.
     enum class kind { ok, skipped, unavailable, failed } what = kind::ok;
     bool changed = false;
+    bool look_again = false;         // skipped, but what it waits for may be over soon: repeated like a failure
     std::string detail;              // one sentence: what was done, or why not
 
-    static run_result done(bool changed, std::string detail) { return {kind::ok, changed, std::move(detail)}; }
-    static run_result skipped(std::string why) { return {kind::skipped, false, std::move(why)}; }
+    static run_result done(bool changed, std::string detail) { return {kind::ok, changed, false, std::move(detail)}; }
+    static run_result skipped(std::string why) { return {kind::skipped, false, false, std::move(why)}; }
+    static run_result waiting(std::string for_what) { return {kind::skipped, false, true, std::move(for_what)}; }
 };
 std::string_view to_string(run_result::kind k) noexcept;
 
@@ -85,6 +87,7 @@ private:
     told already_told_;
     core::event wake_, finished_;
     std::optional<finished_run> last_;
+    std::string told_wait_;          // what the log said this task waits for
     std::optional<run_result> told_failure_;   // what the log says of this task; none after "runs again"
     std::uint64_t runs_ = 0;
     unsigned failures_ = 0;

@@ -81,8 +81,11 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
     const auto image = co_await line_.device().read_slot(plc::area::write, 1);
     const auto stands = domain::judge_offer(domain::decode_slot(line_.map(), image), first->order_key);
     const std::string subject = fmt::format("load {}", load->number);
-    if (stands == domain::offer::offered && !late_offer_told_ && core::utc_now() - load->changed >= patience_for_taking) {
-        late_offer_told_ = true;
+    // The PLC lost it before it took it (a reboot): the loader writes it again.
+    if (stands == domain::offer::not_armed)
+        if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
+    if (stands == domain::offer::offered && late_offer_told_ != load->id && core::utc_now() - load->changed >= patience_for_taking) {
+        late_offer_told_ = load->id;
         store::alert_text late{"load_not_taken", subject, fmt::format("load {} is offered to the PLC since {} and not taken: is the PLC running, and waiting for recipes?", load->number, core::to_iso(load->changed))};
         core::log::warning(line_.about(task_names::plc_read_sync), "{}", late.text);
         raised_.push_back(std::move(late));
@@ -93,7 +96,6 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
     load->state = domain::load_state::taken;
     for (auto& b : rows_)
         if (b.load == load->id && (b.state == batch_state::queued || b.state == batch_state::loading)) b.state = batch_state::loaded;
-    late_offer_told_ = false;
     resolved_.push_back({"load_not_taken", subject, {}});
     core::log::info(line_.about(task_names::plc_read_sync), "the PLC has taken load {}", load->number);
 }
@@ -143,6 +145,7 @@ std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
     in.fresh = state.fresh;
     in.load_taken = load != nullptr && load->state == domain::load_state::taken;
     in.live = line_.env().config.task2_odoo_sync;
+    in.slot_taken = std::any_of(rows_.begin(), rows_.end(), [&](const domain::batch& o) { return o.id != b.id && o.slot == b.slot && domain::is_unfinished(o.state); });
     in.now = clock::now();
     const auto seen = domain::follow_slot(line_.map(), b, state.picture, *stale, in, watched_[b.id].memory);
     const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
@@ -154,6 +157,7 @@ std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
         store::alert_text text{a.kind, a.subject, a.text};
         (out ? out->alerts : raised_).push_back(std::move(text));
     }
+    for (const auto& kind : seen.resolved) resolved_.push_back({kind, b.mo_id, {}});
     return out;
 }
 
@@ -195,30 +199,44 @@ asio::awaitable<bool> plc_read_sync::work_off_duties()
     duties_ = co_await store.open_duties(line_.name());
     bool done = false;
     std::vector<store::duty> left;
+    std::exception_ptr refused;
     for (const auto& d : duties_) {
-        const auto image = co_await line_.device().read_slot(plc::area::read, d.slot);
-        const auto shown = domain::decode_slot(line_.map(), image);
-        auto step = domain::decide_duty(shown, d.mo_id);
-        const char* how = "slot moved on";
-        if (step == domain::duty_step::write) {
-            BATCHBRIDGE_CRASH_POINT("duty.before");
-            if (co_await line_.device().acknowledge(d.slot)) {
-                step = domain::duty_step::fulfilled;
-                how = "acknowledged";
-            }
-            BATCHBRIDGE_CRASH_POINT("duty.after");
-        } else if (step == domain::duty_step::fulfilled && shown.mo_id == d.mo_id) {
-            how = "acknowledged";
+        std::exception_ptr failure;
+        auto end = duty_end::open;
+        try {
+            end = co_await work_off(d);
+        } catch (const plc::error& e) {
+            // An exception answer is about this slot: the others have theirs all the same.
+            if (e.kind() != core::error_kind::rejected) throw;
+            failure = std::current_exception();
         }
-        if (step == domain::duty_step::write) {
-            left.push_back(d);
-            continue;
-        }
-        co_await store.close_duty(line_.hold(), d.id, step == domain::duty_step::dropped ? "dropped" : how);
-        done = true;
+        if (failure) refused = failure;
+        if (end == duty_end::open) left.push_back(d);
+        else done = true;
     }
     duties_ = std::move(left);
+    if (refused) std::rethrow_exception(refused);
     co_return done;
+}
+
+asio::awaitable<plc_read_sync::duty_end> plc_read_sync::work_off(const store::duty& d)
+{
+    static const domain::words nothing_known;
+    auto& store = line_.env().store;
+    const auto seen = co_await line_.device().observe(d.slot, nothing_known);
+    if (seen.what == plc::observation::kind::inconsistent) co_return duty_end::open;
+    const auto shown = domain::decode_slot(line_.map(), seen.image);
+    auto step = domain::decide_duty(shown, d.mo_id);
+    const char* how = step == domain::duty_step::dropped ? "dropped" : shown.mo_id == d.mo_id ? "acknowledged" : "slot moved on";
+    if (step == domain::duty_step::write) {
+        BATCHBRIDGE_CRASH_POINT("duty.before");
+        const bool reads_back = co_await line_.device().acknowledge(d.slot);
+        BATCHBRIDGE_CRASH_POINT("duty.after");
+        if (!reads_back) co_return duty_end::open;
+        how = "acknowledged";
+    }
+    co_await store.close_duty(line_.hold(), d.id, how);
+    co_return duty_end::closed;
 }
 
 asio::awaitable<bool> plc_read_sync::cancel_failed()
@@ -227,6 +245,7 @@ asio::awaitable<bool> plc_read_sync::cancel_failed()
     if (env.config.on_plc_failure != core::plc_failure_policy::cancel) co_return false;
     bool any = false;
     for (const auto& b : rows_) {
+        if (b.state != batch_state::held) asked_to_cancel_.erase(b.id);
         // Once per process: after a restart it is asked again, which does no harm.
         if (b.state != batch_state::held || !b.status_operation || b.status_manufacturing || asked_to_cancel_.contains(b.id)) continue;
         store::journal_entry entry;
@@ -238,8 +257,8 @@ asio::awaitable<bool> plc_read_sync::cancel_failed()
             core::log::warning(line_.about(task_names::plc_read_sync, b.id, b.mo_id), "is cancelled in Odoo too (ON_PLC_FAILURE=cancel)");
             env.deliveries.set();
             any = true;
+            asked_to_cancel_.insert(b.id);
         }
-        asked_to_cancel_.insert(b.id);
     }
     co_return any;
 }
@@ -248,18 +267,17 @@ asio::awaitable<bool> plc_read_sync::end_cancelling()
 {
     auto& env = line_.env();
     bool any = false;
-    std::optional<std::vector<domain::batch>> to_disarm;
     for (const auto& b : rows_) {
         if (b.state != batch_state::cancelling) continue;
+        // Only a cycle that has seen the slot says anything about it.
+        if (const auto seen = slots_.find(b.slot); seen == slots_.end() || seen->second.inconsistent > 0) continue;
         const auto* load = load_of(b);
         // The load it belongs to is still to be settled with the PLC.
         if (load != nullptr && load->withdrawing) continue;
         const bool load_busy = std::any_of(rows_.begin(), rows_.end(), [&](const domain::batch& o) {
             return o.load == b.load && o.id != b.id && domain::is_unfinished(o.state);
         });
-        if (!to_disarm) to_disarm = co_await env.store.to_disarm(line_.name());
-        const bool blanked = std::none_of(to_disarm->begin(), to_disarm->end(), [&](const domain::batch& w) { return w.id == b.id; });
-        const auto end = domain::end_of_cancelling(b, load_busy, blanked, watched_[b.id].memory);
+        const auto end = domain::end_of_cancelling(b, load_busy, watched_[b.id].memory);
         if (!end) continue;
         const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
         if (end->material_used) {

@@ -44,6 +44,8 @@ private:
     std::optional<store::batch_change> follow(const domain::batch& b);
     boost::asio::awaitable<bool> store_cycle(const std::vector<store::batch_change>& changes, const std::vector<std::int64_t>& seen);
     boost::asio::awaitable<bool> work_off_duties();
+    enum class duty_end { open, closed };
+    boost::asio::awaitable<duty_end> work_off(const store::duty& d);
     boost::asio::awaitable<bool> end_cancelling();
     // ON_PLC_FAILURE=cancel: asks for the cancel of batches that the PLC gave up.
     boost::asio::awaitable<bool> cancel_failed();
@@ -64,7 +66,8 @@ private:
     withdrawal_clock withdrawal_;
     std::uint64_t rows_version_ = 0;
     std::chrono::steady_clock::time_point flushed_{};
-    bool was_busy_ = false, late_offer_told_ = false;
+    std::int64_t late_offer_told_ = 0;                   // the load that load_not_taken was raised for
+    bool was_busy_ = false;
 };
 
 }  // namespace batchbridge::tasks

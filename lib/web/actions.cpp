@@ -87,6 +87,12 @@ asio::awaitable<server_response> act_on_batch(tasks::service& service, std::int6
     auto* line = service.find_line(batch->line);
     if (line == nullptr || !line->held()) co_return co_await not_here(service, batch->line);
     const auto act = name == "cancel" ? domain::action::cancel : name == "reset" ? domain::action::reset : name == "complete" ? domain::action::complete : domain::action::retry;
+    // Also when the answer to a commit is lost: what it did is seen by the next look at the rows.
+    struct rows_are_read_again {
+        tasks::line& l;
+        explicit rows_are_read_again(tasks::line& x) : l(x) {}
+        ~rows_are_read_again() { l.rows_changed(); }
+    } const again(*line);
     const bool accepted = co_await store.accepted_by_odoo(id);
     const auto decision = domain::decide_action(act, *batch, accepted);
     if (decision.answer == domain::action_answer::conflict) co_return server_response::error(409, decision.why);

@@ -236,3 +236,40 @@ TEST_CASE("a held batch and the next load's batch in the same slot are judged ap
     p.wait_archived(1, seconds(40));
     CHECK(p.count("mo_batch where state = 'held' and batch_no = 1") == 2);
 }
+
+TEST_CASE("an offer that the PLC loses before it took it is written again")
+{
+    auto p = offered(3);
+    p->plc("/reboot", "{}");
+    wait_until("the second arming", seconds(20), [&] { return p->plc("/state").at("slots").as_array()[0].at("offered").as_string() == "WH/MO/00001"; });
+    p->plc("/take", R"({"enabled": true})");
+    wait_ends(*p, "1 completed, 2 completed, 3 completed");
+    check_exact(*p, 3);
+}
+
+TEST_CASE("a held batch that doses on while the next load has its slot holds up nothing")
+{
+    plant_options o;
+    o.plc_speed = 20;
+    plant p(o);
+    p.generate(1);
+    p.start_bridge();
+    wait_until("slot 1 to run", seconds(30), [&] { return schema_there(p) && p.count("mo_batch where state = 'running'") == 1; });
+    p.plc("/fail_batch", R"({"slot": 1})");
+    wait_batches(p, "held", 1);
+    p.plc("/take", R"({"enabled": false})");
+    p.generate(1);
+    wait_batches(p, "loaded", 1);
+    // The mill cleared the fault: silo 101 goes on by 1.00 kg, whatever it had.
+    const auto before = p.plc("/registers?start=6028&count=2").at("values").as_array();
+    const auto raw = before[0].as_int64() * 65536 + before[1].as_int64() + 100;
+    p.plc("/registers", R"({"address": 6028, "values": [)" + std::to_string(raw / 65536) + "," + std::to_string(raw % 65536) + "]}");
+    p.plc("/registers", R"({"address": 6072, "values": [0, 0]})");
+    wait_until("the new figure", seconds(10), [&] { return p.count("mo_batch_consumption where silo = 101 and (actual * 100)::int = " + std::to_string(raw)) == 1; });
+    CHECK(p.count("mo_batch where state = 'held'") == 1);
+    p.plc("/take", R"({"enabled": true})");
+    p.plc("/speed", R"({"speed": 1000})");
+    p.wait_archived(1, seconds(40));
+    CHECK(p.count("mo_batch where state = 'held'") == 1);
+    CHECK(occurrences(p.bridge_log(), "run failed") == 0);
+}

@@ -184,6 +184,16 @@ void plant::start_bridge(std::map<std::string, std::string> environment)
     bridge_ = program(BATCHBRIDGE_BIN "/batchbridge", {"run"}, env, directory_ + "/bridge.log");
 }
 
+program plant::another_bridge(std::map<std::string, std::string> environment)
+{
+    auto env = this->environment();
+    env["HTTP_LISTEN"] = "127.0.0.1:" + std::to_string(free_port());
+    for (auto& [name, value] : environment) env[name] = value;
+    std::erase_if(env, [](const auto& e) { return e.second.empty(); });
+    static int number = 1;
+    return program(BATCHBRIDGE_BIN "/batchbridge", {"run"}, env, directory_ + "/bridge" + std::to_string(++number) + ".log");
+}
+
 void plant::kill_bridge()
 {
     bridge_.signal(SIGKILL);

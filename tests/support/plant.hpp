@@ -80,6 +80,8 @@ public:
 
     // batchbridge. `environment` is for this start only; an empty value removes a variable.
     void start_bridge(std::map<std::string, std::string> environment = {});
+    // One more process on the same plant, with a port and a log of its own.
+    program another_bridge(std::map<std::string, std::string> environment = {});
     void kill_bridge();                 // SIGKILL, and reaped
     int stop_bridge();                  // SIGTERM; its exit code
     bool bridge_runs();
@@ -108,6 +110,7 @@ public:
     std::vector<std::string> faults(int orders);
 
     int http_port() const noexcept { return http_port_; }
+    int plc_port() const noexcept { return plc_port_; }
     std::string directory() const { return directory_; }
 
 private:

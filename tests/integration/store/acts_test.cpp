@@ -228,3 +228,18 @@ TEST_CASE("a discarded finish ends its batch as discarded, from completed and fr
     CHECK(b.due().empty());
     CHECK(b.await(b.db.sweep_completed(b.h)) == 0);
 }
+
+TEST_CASE("a parked cancel of a batch that had completed is retried as the cancel it is, and no finish is made for it")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.complete(id, "10");
+    b.await(b.db.park(b.h, b.delivery(id, "finish"), "other quantities"));
+    REQUIRE(b.await(b.db.ask_cancel(b.h, id, entry("api.cancel", "scrapped"))));
+    b.await(b.db.park(b.h, b.delivery(id, "cancel"), "done in Odoo"));
+    REQUIRE(b.await(b.db.retry_batch(b.h, id, entry("api.retry", "open again"))));
+    CHECK(b.batch(id).state == batch_state::held);
+    CHECK(b.await(b.db.sweep_completed(b.h)) == 0);
+    CHECK(b.delivery_state(id, "cancel") == "due");
+    CHECK(b.delivery_state(id, "finish") == "discarded");
+}

@@ -164,7 +164,7 @@ TEST_CASE("two lines of LINES_FILE are not the same PLC")
     CHECK(lines(R"("host": "10.0.0.5")", R"("host": "10.0.0.6")").load().lines.size() == 2);
 }
 
-TEST_CASE("each of several lines with one address is told, also with other faults; a wrong address is not compared")
+TEST_CASE("each of several lines with one address is told, also with other faults, a wrong address is not compared")
 {
     environment e = with({{"LINES_FILE", "lines"}, {"PLC_HOST", ""}});
     e.files["lines"] = R"([{"name": "a", "host": "h", "order_domain": [["x","=",1]]}, {"name": "b", "host": "h"}, {"name": "a", "host": "h", "order_domain": [["x","=",3]]},

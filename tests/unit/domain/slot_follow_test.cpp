@@ -40,7 +40,7 @@ struct watch {
     domain::batch_memory memory;
     domain::words stale, picture;
     domain::follow_input in;
-    std::vector<std::string> alerts;
+    std::vector<std::string> alerts, resolved;
 
     explicit watch(batch_state state = batch_state::loaded)
     {
@@ -57,6 +57,7 @@ struct watch {
         in.now += later;
         const auto out = domain::follow_slot(map(), b, picture, stale, in, memory);
         for (const auto& a : out.alerts) alerts.push_back(a.kind);
+        resolved.insert(resolved.end(), out.resolved.begin(), out.resolved.end());
         if (!out.change) return std::nullopt;
         b.state = out.change->state;
         b.reason = out.change->reason;
@@ -190,6 +191,30 @@ TEST_CASE("final figures that cannot be are held at the third cycle, with the st
     CHECK(w.alerts == std::vector<std::string>{"implausible", "held"});
 }
 
+TEST_CASE("an implausible slot is told once however it moves, and resolved when it is plausible again")
+{
+    watch w(batch_state::running);
+    w.b.actual = {{101, kg("20")}};
+    for (const auto* kilograms : {"10", "11", "12"}) CHECK_FALSE(w.see(dosed(kilograms)));
+    CHECK(w.alerts == std::vector<std::string>{"implausible"});
+    CHECK(w.resolved.empty());
+    CHECK(w.see(dosed("21")));
+    CHECK(w.resolved == std::vector<std::string>{"implausible"});
+}
+
+TEST_CASE("a held batch that doses on in a slot that another batch has by now keeps its state and takes the figures")
+{
+    watch w(batch_state::held);
+    w.b.reason = "failed";
+    w.in.slot_taken = true;
+    const auto change = w.see(dosed("10"));
+    REQUIRE(change);
+    CHECK(change->state == batch_state::held);
+    CHECK(change->reason == "failed");
+    CHECK(change->values_changed);
+    CHECK(w.see(ended(dosed("12"), 1))->state == batch_state::completed);
+}
+
 TEST_CASE("both status words mean completed, and are told")
 {
     watch w(batch_state::running);
@@ -202,12 +227,18 @@ TEST_CASE("an order taken out ends after two quiet cycles once its load has noth
     for (const auto& [reason, status] : std::map<std::string, domain::history_status>{{"cancelled", domain::history_status::cancelled}, {"reset", domain::history_status::reset}, {"discarded", domain::history_status::discarded}}) {
         watch w(batch_state::cancelling);
         w.b.reason = reason;
-        CHECK_FALSE(domain::end_of_cancelling(w.b, false, true, w.memory));
+        // Cycles before the blanking say nothing: the PLC may have started it since.
+        for (int i = 0; i < 5; ++i) CHECK_FALSE(domain::end_of_cancelling(w.b, false, w.memory));
+        w.b.disarmed = true;
+        CHECK_FALSE(domain::end_of_cancelling(w.b, false, w.memory));
         // The load is busy again: the cycles count anew.
-        CHECK_FALSE(domain::end_of_cancelling(w.b, true, true, w.memory));
-        CHECK_FALSE(domain::end_of_cancelling(w.b, false, true, w.memory));
-        CHECK_FALSE(domain::end_of_cancelling(w.b, false, false, w.memory));
-        const auto end = domain::end_of_cancelling(w.b, false, true, w.memory);
+        CHECK_FALSE(domain::end_of_cancelling(w.b, true, w.memory));
+        CHECK_FALSE(domain::end_of_cancelling(w.b, false, w.memory));
+        // An actual that cannot be is an actual all the same.
+        auto doubtful = w;
+        CHECK_FALSE(doubtful.see(dosed("9999")));
+        CHECK_FALSE(domain::end_of_cancelling(doubtful.b, false, doubtful.memory));
+        const auto end = domain::end_of_cancelling(w.b, false, w.memory);
         REQUIRE(end);
         CHECK(end->status == status);
         CHECK_FALSE(end->material_used);
@@ -223,24 +254,28 @@ TEST_CASE("an order taken out that the PLC made all the same ends as cancelled w
     CHECK(change->state == batch_state::cancelling);
     CHECK(change->reason == "reset");
     CHECK(change->owe == row_change::delivery::none);
-    for (int i = 0; i < 5; ++i) CHECK_FALSE(domain::end_of_cancelling(w.b, false, true, w.memory));
+    w.b.disarmed = true;
+    for (int i = 0; i < 5; ++i) CHECK_FALSE(domain::end_of_cancelling(w.b, false, w.memory));
     auto finished = w;
     const auto end = finished.see(ended(dosed("12"), 1));
     REQUIRE(end);
     CHECK(end->owe == row_change::delivery::none);
     CHECK(end->acknowledge);
-    const auto archived = domain::end_of_cancelling(finished.b, true, true, finished.memory);
+    const auto archived = domain::end_of_cancelling(finished.b, true, finished.memory);
     REQUIRE(archived);
     CHECK(archived->status == domain::history_status::cancelled);
     CHECK(archived->material_used);
-    // Or it never ends there: another order is in its slot.
-    for (int i = 0; i < 3; ++i) CHECK_FALSE(w.see(other_order(), 5s));
-    CHECK_FALSE(domain::end_of_cancelling(w.b, false, true, w.memory));
-    CHECK_FALSE(w.see(other_order(), 30s));
-    const auto gone = domain::end_of_cancelling(w.b, false, true, w.memory);
-    REQUIRE(gone);
-    CHECK(gone->status == domain::history_status::cancelled);
-    CHECK(gone->material_used);
+    // Or it never ends there: another order is in its slot, or the PLC lost its memory.
+    for (const auto& after : {image(other_order()), domain::empty_slot(map())}) {
+        auto left = w;
+        for (int i = 0; i < 3; ++i) CHECK_FALSE(left.see(after, 5s));
+        CHECK_FALSE(domain::end_of_cancelling(left.b, false, left.memory));
+        CHECK_FALSE(left.see(after, 30s));
+        const auto gone = domain::end_of_cancelling(left.b, false, left.memory);
+        REQUIRE(gone);
+        CHECK(gone->status == domain::history_status::cancelled);
+        CHECK(gone->material_used);
+    }
 }
 
 TEST_CASE("slot 1 of the WRITE area tells whether a load was armed, is offered, or is taken")

@@ -290,7 +290,7 @@ TEST_CASE("a name is looked up by the resolver, a failing one says so, the port 
     CHECK_THAT(f.failure->what(), Catch::Matchers::Contains("'erp.example' not found: Name or service not known"));
 }
 
-TEST_CASE("before_send is asked right before the first byte; no means cancelled and nothing sent")
+TEST_CASE("before_send is asked right before the first byte, no means cancelled and nothing sent")
 {
     asio::io_context ioc;
     std::string got;

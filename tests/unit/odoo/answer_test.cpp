@@ -33,7 +33,7 @@ TEST_CASE("L-45 an answer comes under result, bare, or as nothing at all")
     CHECK_FALSE(a.value.as_bool());
 }
 
-TEST_CASE("L-45 a fault comes with HTTP 200 or another status; its traceback is dropped")
+TEST_CASE("L-45 a fault comes with HTTP 200 or another status, its traceback is dropped")
 {
     const auto* text = R"({"jsonrpc":"2.0","id":3,"error":{"code":200,"message":"Odoo Server Error",
         "data":{"name":"odoo.exceptions.UserError","debug":"Traceback ..","message":"No.","arguments":["No."],"context":{}}}})";

@@ -120,7 +120,7 @@ TEST_CASE("a write whose login ends without an answer was not sent")
     CHECK(b.peer.complaints() == std::vector<std::string>{});
 }
 
-TEST_CASE("a refused connection is not sent; when Odoo is back its version is asked first, the login kept")
+TEST_CASE("a refused connection is not sent, when Odoo is back its version is asked first, the login kept")
 {
     bench b;
     b.peer.expect_login();

@@ -63,7 +63,7 @@ TEST_CASE("orders and components come with one web_search_read (b02)")
     CHECK_FALSE(o.components[0].picked);
 }
 
-TEST_CASE("ten orders as recorded (b04), exact to the last digit; an answer without create_date refuses each order by itself")
+TEST_CASE("ten orders as recorded (b04), exact to the last digit, an answer without create_date refuses each order by itself")
 {
     bench b;
     b.peer.expect_login();
@@ -102,7 +102,7 @@ TEST_CASE("one broken order of an answer does not harm the others (b02)")
     CHECK(std::holds_alternative<domain::order>(answer.orders[1]));
 }
 
-TEST_CASE("horizon, exclusions and the plant's own domain are terms of the search; L-48 times are UTC text")
+TEST_CASE("horizon, exclusions and the plant's own domain are terms of the search, L-48 times are UTC text")
 {
     bench b;
     b.peer.expect_login();

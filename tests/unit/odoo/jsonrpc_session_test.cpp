@@ -18,7 +18,7 @@ using domain::call_outcome;
 using domain::error_class;
 using match = replay::match;
 
-TEST_CASE("connect asks for the version and logs in once (a00, a01); L-44 the uid is kept")
+TEST_CASE("connect asks for the version and logs in once (a00, a01), L-44 the uid is kept")
 {
     bench b;
     b.peer.expect_login();
@@ -184,7 +184,7 @@ TEST_CASE("another version is named and not verified")
     CHECK(info.verified == r.verified);
 }
 
-TEST_CASE("L-47 a wrong address is configuration and says so (h27, h20); nonsense is retried")
+TEST_CASE("L-47 a wrong address is configuration and says so (h27, h20), nonsense is retried")
 {
     bench b;
     b.peer.expect(recorded("h27"), match::answer_only);

@@ -171,7 +171,7 @@ TEST_CASE("a missing or unusable identity is malformed too")
     CHECK(refused(json::value(nullptr)).reason == "the record is null, expected an order");
 }
 
-TEST_CASE("names in any script pass; a long wrong text is cut at a character in the message")
+TEST_CASE("names in any script pass, a long wrong text is cut at a character in the message")
 {
     auto o = good_order();
     o["name"] = "Lệnh sản xuất № 7 混合飼料";

@@ -101,7 +101,7 @@ TEST_CASE("a database that is newer than we are is left alone and named")
     CHECK(r.applied.empty());
 }
 
-TEST_CASE("a migration that fails is undone as a whole; the ones before it stay")
+TEST_CASE("a migration that fails is undone as a whole, the ones before it stay")
 {
     const auto uri = bb_test::shared_postgres().create_database();
     const files f;
