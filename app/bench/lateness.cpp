@@ -54,6 +54,7 @@ std::vector<double> lateness_ms(const std::vector<nanoseconds>& starts, nanoseco
     if (starts.size() < 2) return out;
     // The middle of the distances to the first start puts the circle's cut far from where the starts lie.
     std::vector<double> offsets;
+    offsets.reserve(starts.size());
     for (const auto t : starts) offsets.push_back(static_cast<double>(around(t - starts.front(), interval).count()));
     const nanoseconds middle = starts.front() + nanoseconds(static_cast<std::int64_t>(median(offsets)));
     offsets.clear();

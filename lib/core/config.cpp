@@ -274,16 +274,18 @@ void read_lines_file(reader& r, const file_reader& files, const std::string& pat
         line.host.clear();
         line.order_domain.clear();
         bool has_domain = false, address_good = true;
-        for (const auto& [key_view, value] : item.get_object()) {
-            const std::string key(key_view);
+        for (const auto& member : item.get_object()) {
+            const std::string key(member.key());
+            const auto& value = member.value();
+            const auto here = fmt::format("{}.{}", place, key);
             const auto text = [&]() -> std::string {
                 if (value.is_string() && !value.get_string().empty()) return std::string(value.get_string());
-                complain(place + "." + key, "expected a text");
+                complain(here, "expected a text");
                 return {};
             };
             const auto whole = [&](std::int64_t low, std::int64_t high) -> std::int64_t {
                 if (value.is_int64() && value.get_int64() >= low && value.get_int64() <= high) return value.get_int64();
-                complain(place + "." + key, fmt::format("expected a whole number from {} to {}", low, high));
+                complain(here, fmt::format("expected a whole number from {} to {}", low, high));
                 return low;
             };
             if (key == "name") line.name = text();
@@ -295,22 +297,22 @@ void read_lines_file(reader& r, const file_reader& files, const std::string& pat
             } else if (key == "unit_id") {
                 const bool good = value.is_int64() && possible_unit_id(value.get_int64());
                 if (good) line.unit_id = static_cast<int>(value.get_int64());
-                else complain(place + ".unit_id", std::string("expected ") + unit_id_text);
+                else complain(here, std::string("expected ") + unit_id_text);
                 address_good = address_good && good;
             } else if (key == "map") line.map = text();
             else if (key == "timezone") {
                 line.timezone = text();
-                if (!line.timezone.empty() && !known_timezone(line.timezone)) complain(place + ".timezone", "'" + line.timezone + "' is not a known time zone");
+                if (!line.timezone.empty() && !known_timezone(line.timezone)) complain(here, fmt::format("'{}' is not a known time zone", line.timezone));
             } else if (key == "timeout") {
                 const auto d = parse_duration(text());
                 if (d && *d > duration::zero()) line.timeout = *d;
-                else complain(place + ".timeout", "expected a duration with its unit, like 2s");
+                else complain(here, "expected a duration with its unit, like 2s");
             } else if (key == "order_domain") {
                 if (value.is_array()) line.order_domain = value.get_array();
-                else complain(place + ".order_domain", "expected an Odoo domain as an array");
+                else complain(here, "expected an Odoo domain as an array");
                 has_domain = value.is_array() && !value.get_array().empty();
             } else {
-                complain(place + "." + key, "unknown key");
+                complain(here, "unknown key");
             }
         }
         if (line.name.empty()) complain(place, "name is missing");

@@ -17,7 +17,7 @@ struct order_identity {
     std::string odoo_db;
     std::int64_t odoo_id = 0;
     core::utc_time create_date{};
-    auto operator<=>(const order_identity&) const = default;
+    auto operator<=>(const order_identity&) const = default;   // NOLINT(modernize-use-nullptr): clang-tidy takes the 0 of `a <=> b < 0` for a pointer
 };
 
 // mrp.production.state

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace batchbridge::domain {
 
 consistency compare_reads(const plant_map& map, const words& first, const words& second)
@@ -13,7 +15,7 @@ consistency compare_reads(const plant_map& map, const words& first, const words&
     if (a.ended() || b.ended()) return consistency::inconsistent;
     auto rest_a = first, rest_b = second;
     const auto blank = [](const field& f, words& w) {
-        for (int i = 0; i < f.words; ++i) w[static_cast<std::size_t>(f.at + i)] = 0;
+        std::fill_n(w.begin() + f.at, f.words, std::uint16_t{0});
     };
     for (const auto& s : map.silos) {
         blank(s.quantity, rest_a);

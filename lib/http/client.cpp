@@ -11,6 +11,7 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 
+#include <fmt/format.h>
 #include <openssl/x509v3.h>
 
 #include <optional>

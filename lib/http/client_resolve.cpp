@@ -35,8 +35,8 @@ struct mailbox {
 
 class waiting {
 public:
-    waiting(std::shared_ptr<mailbox> box, asio::any_io_executor executor)
-        : box_(std::move(box)), timer_(std::move(executor), std::chrono::steady_clock::time_point::max())
+    waiting(std::shared_ptr<mailbox> box, const asio::any_io_executor& executor)
+        : box_(std::move(box)), timer_(executor, std::chrono::steady_clock::time_point::max())
     {
         const std::lock_guard lock(box_->mutex);
         box_->waiter = &timer_;

@@ -23,7 +23,7 @@ namespace batchbridge::http {
 
 struct server_limits {
     std::uint32_t header_bytes = 8192;
-    std::uint64_t body_bytes = 64 * 1024;
+    std::uint64_t body_bytes = 64ULL * 1024;
     std::size_t connections = 64;
     std::chrono::milliseconds read_deadline{10000};   // for a whole request, from its first byte or the connection
     std::chrono::milliseconds write_deadline{10000};

@@ -12,6 +12,7 @@
 #include <boost/json/serialize.hpp>
 #include <date/date.h>
 
+#include <fmt/format.h>
 #include <libpq-fe.h>
 #include <poll.h>
 

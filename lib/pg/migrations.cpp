@@ -1,5 +1,6 @@
 #include "pg/migrations.hpp"
 
+#include <fmt/format.h>
 #include <openssl/evp.h>
 
 #include <algorithm>

@@ -33,7 +33,7 @@ struct mailbox {
 };
 
 struct waiting {
-    waiting(std::shared_ptr<mailbox> b, asio::any_io_executor executor) : box(std::move(b)), timer(std::move(executor), std::chrono::steady_clock::time_point::max())
+    waiting(std::shared_ptr<mailbox> b, const asio::any_io_executor& executor) : box(std::move(b)), timer(executor, std::chrono::steady_clock::time_point::max())
     {
         const std::lock_guard lock(box->mutex);
         box->waiter = &timer;

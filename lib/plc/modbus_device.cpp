@@ -170,7 +170,7 @@ private:
 
     void blank(words& image) const
     {
-        for (int i = 0; i < map_.fields.mo_id.words; ++i) image[static_cast<std::size_t>(map_.fields.mo_id.at + i)] = 0;
+        std::fill_n(image.begin() + map_.fields.mo_id.at, map_.fields.mo_id.words, std::uint16_t{0});
     }
 
     // One request when it fits, as the consistency rule wants it; a wider slot takes several.

@@ -3,6 +3,8 @@
 #include "core/event.hpp"
 #include "pg/connection.hpp"
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <cstdlib>
 #include <ctime>

@@ -58,6 +58,7 @@ asio::awaitable<void> store::record_run(const run_record& r)
 asio::awaitable<void> store::journal(const hold& h, const std::vector<journal_entry>& entries)
 {
     std::vector<pg::statement> all;
+    all.reserve(entries.size());
     for (const auto& e : entries) all.push_back(journal_statement(h.line, e));
     co_await fenced_pipeline(pool_, h, std::move(all));
 }

@@ -196,7 +196,7 @@ bool matches(const sim_order& o, const json::array& domain)
     const std::function<bool()> next = [&]() -> bool {
         const auto& v = domain.at(at++);
         if (v.is_array()) return matches_term(o, v.get_array());
-        const auto op = v.as_string();
+        const auto& op = v.as_string();
         if (op == "!") return !next();
         const bool a = next(), b = next();
         return op == "|" ? a || b : a && b;
