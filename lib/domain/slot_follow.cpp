@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace batchbridge::domain {
 
@@ -61,9 +62,19 @@ void on_foreign(const batch& b, const judgement& j, const follow_input& in, batc
 void on_refuse(const batch& b, const judgement& j, bool first, batch_memory& memory, follow_result& out)
 {
     if (first) out.alerts.push_back({"implausible", b.mo_id, fmt::format("slot {} refused, nothing of it is stored: {}", b.slot, j.why), false});
-    // What is being taken out ends by its own rule.
-    if (!j.reading.ended() || memory.same != cycles_for_held || b.state == batch_state::held || b.state == batch_state::cancelling) return;
+    if (!j.reading.ended() || memory.same < cycles_for_held || b.state == batch_state::held) return;
     row_change change;
+    if (b.state == batch_state::cancelling) {
+        // What is being taken out ends by its own rule, with what is stored; the PLC has its acknowledgement all the same.
+        if (std::exchange(memory.implausible, true)) return;
+        memory.gone = true;
+        change.state = b.state;
+        change.reason = b.reason;
+        change.keep_picture = true;
+        change.acknowledge = true;
+        out.change = std::move(change);
+        return;
+    }
     change.state = batch_state::held;
     change.reason = "the final figures are implausible: " + j.why;
     change.acknowledge = true;
@@ -136,7 +147,9 @@ follow_result follow_slot(const plant_map& map, const batch& b, const words& ima
     follow_result out;
     auto j = judge_slot(map, b, image, stale);
     const bool first = j.what != memory.last;
-    if (memory.last == verdict::refuse && first) out.resolved.emplace_back("implausible");
+    if (memory.last == verdict::refuse && (j.what == verdict::update || j.what == verdict::complete || j.what == verdict::fail)) out.resolved.emplace_back("implausible");
+    // A load that the PLC has not taken yet has no figures: what the slot shows is an earlier run of the order.
+    if (in.load_open && j.what != verdict::foreign) j.what = verdict::unchanged;
     count(memory, j.what, in.fresh, in.now);
     switch (j.what) {
     case verdict::unchanged: break;
@@ -154,7 +167,7 @@ std::optional<taken_out> end_of_cancelling(const batch& b, bool load_busy, batch
 {
     const bool dosed = std::any_of(b.actual.begin(), b.actual.end(), [](const auto& a) { return !a.second.is_zero(); });
     taken_out end{};
-    if (dosed) {
+    if (dosed || memory.implausible) {
         // The PLC made it all the same: its end waits for the PLC's, or for the slot to move on without one.
         if (!b.status_manufacturing && !b.status_operation && !memory.gone) return std::nullopt;
         end.status = history_status::cancelled;

@@ -21,6 +21,7 @@ struct batch_memory {
     std::chrono::steady_clock::time_point since{};   // of the first of them
     int quiet = 0;                      // cancelling: cycles without an actual since its slot is blank and its load has nothing left to make
     bool gone = false;                  // cancelling: its slot has moved on for good
+    bool implausible = false;           // cancelling: the PLC ended it with figures that cannot be
 };
 
 struct alert_note {
@@ -48,6 +49,7 @@ struct follow_result {
 struct follow_input {
     bool fresh = false;                 // the picture was newly accepted in this cycle
     bool load_taken = false;            // the PLC has taken the batch's load
+    bool load_open = false;             // the PLC has not: staged, arming or offered; its slot still tells of the past
     bool live = true;                   // live consumption is owed (TASK2_ODOO_SYNC)
     bool slot_taken = false;            // another batch, unfinished, has the slot by now: a held or lost row stays that
     std::chrono::steady_clock::time_point now{};

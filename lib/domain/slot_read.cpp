@@ -37,7 +37,8 @@ judgement judge_slot(const plant_map& map, const batch& b, const words& image, c
     const auto& r = j.reading;
     if (b.state == batch_state::completed || b.state == batch_state::parked) return j;
     if (!stale.empty() && same_content(map, image, stale)) return j;
-    if (!b.raw.empty() && same_content(map, image, b.raw)) return j;
+    // A lost batch whose slot is back is not lost, also with the very figures it had.
+    if (!b.raw.empty() && b.state != batch_state::lost && same_content(map, image, b.raw)) return j;
     if (r.mo_id != b.order_key || r.batch_no != b.slot) {
         j.what = verdict::foreign;
         j.why = r.empty() ? "the slot shows no order" : fmt::format("the slot shows order '{}', batch {}", r.mo_id, r.batch_no);

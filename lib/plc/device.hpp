@@ -67,6 +67,9 @@ public:
     // status_read_data = 1 in a READ slot, read back; returns whether it reads 1.
     virtual boost::asio::awaitable<bool> acknowledge(int slot) = 0;
 
+    // start-over: every WRITE slot zeroed, slot 1's name first, then every slot's status_read_data set to 1, slot 1's last.
+    virtual boost::asio::awaitable<void> clear_recipes() = 0;
+
     // After a read cycle: closes the connection if the map's quirk close_after_cycle asks for it.
     virtual boost::asio::awaitable<void> end_cycle() { co_return; }
     // From any thread: ends the call in progress and those that wait (cancelled), and closes. Later calls connect anew.

@@ -144,6 +144,17 @@ public:
         if (back != blank_name()) throw error(core::error_kind::rejected, fmt::format("disarm slot {}", slot), name(), "the order name is still there after blanking it");
     }
 
+    asio::awaitable<void> clear_recipes() override
+    {
+        const auto flag = map_.fields.status_read_data.at;
+        co_await write(map_.write_address(1) + map_.fields.mo_id.at, blank_name());
+        for (int slot = map_.slots.count; slot >= 1; --slot) {
+            // Up to the flag: slot 1's is the ready word, which falls only when something is offered.
+            co_await write(map_.write_address(slot), words(static_cast<std::size_t>(flag), 0));
+            co_await write_flag(map_.write_address(slot) + flag, 1);
+        }
+    }
+
     asio::awaitable<bool> acknowledge(int slot) override
     {
         const int address = map_.read_address(slot) + map_.fields.status_read_data.at;

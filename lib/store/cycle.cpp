@@ -11,22 +11,22 @@ namespace {
 
 // One statement per changed batch: the update decides whether anything happens at all (version, state), and everything
 // owed hangs on the row it returns, so that a frozen batch (L-35) neither changes nor owes.
-constexpr auto change_sql =
-    "with b as (update mo_batch set state = $4, reason = $5, raw = $6, version = version + case when $7::boolean or $12 = 'finish' then 1 else 0 end, "
+const std::string cancel_pending = "(state in ('held', 'lost') and exists (select from odoo_outbox x where x.batch_id = $1 and x.kind = 'cancel' and x.state in ('due', 'sending', 'parked')))";
+const std::string change_sql =
+    // A person has acted on a held or lost batch, its cancel is on its way: it takes the figures and keeps its state.
+    "with b as (update mo_batch set state = case when " + cancel_pending + " then state else $4 end, reason = case when " + cancel_pending + " then reason else $5 end, raw = $6, version = version + case when $7::boolean or $12 = 'finish' then 1 else 0 end, "
     "actual_weight_quantity_finished_goods = case when $7 then $8::numeric else actual_weight_quantity_finished_goods end, "
     "status_manufacturing = case when $7 then $9::boolean else status_manufacturing end, status_operation = case when $7 then $10::boolean else status_operation end, "
     "update_odoo = update_odoo and not $7 and $12 <> 'finish', last_changed_at = case when $7 then now() else last_changed_at end, "
-    "completed_at = case when $4 = 'completed' then now() else completed_at end, last_read_from_plc = now() "
-    "where id = $1 and line = $2 and version = $3 and state not in ('completed', 'parked') "
-    // A person has acted: a held or lost batch that is being cancelled is not brought back by what its slot shows.
-    "and not (state in ('held', 'lost') and exists (select from odoo_outbox x where x.batch_id = $1 and x.kind = 'cancel' and x.state in ('due', 'sending', 'parked'))) returning *), "
+    "completed_at = case when $4 = 'completed' and not " + cancel_pending + " then now() else completed_at end, last_read_from_plc = now() "
+    "where id = $1 and line = $2 and version = $3 and state not in ('completed', 'parked') returning *), "
     "c as (insert into mo_batch_consumption (batch_id, line, silo, actual) select b.id, b.line, x.key::int, x.value::numeric from b, jsonb_each_text($11::jsonb) x where $7 "
     "on conflict (batch_id, silo) do update set actual = excluded.actual), "
-    "gone as (update odoo_outbox o set state = 'discarded', last_error = 'the batch has completed; its finish carries the totals' from b where $12 = 'finish' and o.batch_id = b.id and "
+    "gone as (update odoo_outbox o set state = 'discarded', last_error = 'the batch has completed; its finish carries the totals' from b where $12 = 'finish' and b.state = 'completed' and o.batch_id = b.id and "
     "o.kind = 'consumption' and o.state in ('due', 'parked')), "
     "o as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, payload, version, next_at) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, $12, $13::jsonb, b.version, "
     "case when $12 = 'finish' then now() else greatest(now(), coalesce((select max(p.sent_at) from odoo_outbox p where p.batch_id = b.id and p.kind = 'consumption' and p.state = 'sent') + "
-    "$14::interval, now())) end from b where $12 in ('finish', 'consumption') "
+    "$14::interval, now())) end from b where $12 = 'finish' and b.state = 'completed' or $12 = 'consumption' and b.state = $4 "
     "on conflict (odoo_db, odoo_id, kind) where kind in ('finish', 'cancel', 'consumption') and state in ('due', 'sending', 'parked') do update set payload = excluded.payload, "
     "version = excluded.version, batch_id = excluded.batch_id, finish_values = null, "
     // A parked consumption stays parked until a person acts (L-06), with the newest totals; a new completion is a new try.
@@ -38,7 +38,7 @@ constexpr auto change_sql =
     "r as (update alert set state = 'resolved', resolved_at = now() from b where $17::boolean and b.state not in ('held', 'lost') and alert.line = b.line and alert.kind in ('held', 'lost', 'implausible') and "
     "alert.subject = b.mo_id and alert.state <> 'resolved'), "
     "n as (insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer) select b.line, b.id, b.odoo_db, b.odoo_id, b.mo_id, 'batch.' || b.state, $13::jsonb, b.reason from b where $17) "
-    "select count(*) from b";
+    "select count(*), max(state) from b";
 
 json::value alerts_json(const std::vector<alert_text>& alerts)
 {
@@ -80,8 +80,10 @@ asio::awaitable<cycle_result> store::record_cycle(const hold& h, const std::vect
     if (!unchanged.empty()) all.emplace_back("update mo_batch set last_read_from_plc = now() where id = any($1::bigint[]) and line = $2").bind(pg::array_of(unchanged)).bind(h.line);
     const auto results = co_await fenced_pipeline(pool_, h, std::move(all));
     cycle_result out;
-    for (std::size_t i = 0; i < changes.size(); ++i)
+    for (std::size_t i = 0; i < changes.size(); ++i) {
         if (results[i].at(0, 0).as_int64() == 0) out.not_applied.insert(changes[i].batch_id);
+        else if (results[i].at(0, 1).text() != domain::to_string(changes[i].state)) out.kept_state.insert(changes[i].batch_id);
+    }
     co_return out;
 }
 

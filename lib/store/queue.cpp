@@ -147,7 +147,9 @@ asio::awaitable<void> store::begin_withdrawal(const hold& h, std::int64_t load_i
 asio::awaitable<std::optional<domain::load>> store::restage(const hold& h, std::int64_t load_id, bool was_offered)
 {
     std::vector<pg::statement> all;
-    all.emplace_back("update plc_load set state = 'withdrawn', withdraw_since = null, changed_at = now() where id = $1 and line = $2").bind(load_id).bind(h.line);
+    all.emplace_back("with l as (update plc_load set state = 'withdrawn', withdraw_since = null, changed_at = now() where id = $1 and line = $2 returning number) update alert set state = 'resolved', resolved_at = now() "
+                     "from l where alert.line = $2 and alert.kind = 'load_not_taken' and alert.subject = 'load ' || l.number and alert.state <> 'resolved'")
+        .bind(load_id).bind(h.line);
     all.emplace_back("insert into plc_load (line, number, state, images, after_withdrawal) select o.line, (select max(number) + 1 from plc_load where line = o.line), 'staged', o.images, o.after_withdrawal or $2::boolean "
                      "from plc_load o where o.id = $1 and exists (select from mo_batch b where b.load = $1 and b.state in ('queued', 'loading', 'loaded'))")
         .bind(load_id).bind(was_offered);
@@ -180,10 +182,14 @@ asio::awaitable<bool> store::arm_load(const hold& h, std::int64_t load_id, const
 asio::awaitable<void> store::set_load_state(const hold& h, std::int64_t load_id, domain::load_state state, std::optional<domain::batch_state> batches_state)
 {
     std::vector<pg::statement> all;
-    all.emplace_back("update plc_load set changed_at = case when state = $2 then changed_at else now() end, state = $2, withdraw_since = case when $2 = 'arming' then withdraw_since end where id = $1 and line = $3")
+    // Only an open load moves: whoever comes late with an older picture of it moves nothing back.
+    all.emplace_back("with l as (update plc_load set changed_at = case when state = $2 then changed_at else now() end, state = $2, withdraw_since = case when $2 = 'arming' then withdraw_since end where id = $1 and line = $3 "
+                     "and state in ('staged', 'arming') returning number), a as (update alert set state = 'resolved', resolved_at = now() from l where $2 in ('taken', 'withdrawn') and alert.line = $3 and "
+                     "alert.kind = 'load_not_taken' and alert.subject = 'load ' || l.number and alert.state <> 'resolved') update mo_batch set state = coalesce($4::text, mo_batch.state) from l where mo_batch.load = $1 and "
+                     "mo_batch.state in ('queued', 'loading', 'loaded') and $4::text is not null")
         .bind(load_id).bind(domain::to_string(state)).bind(h.line);
-    if (batches_state)
-        all.emplace_back("update mo_batch set state = $2 where load = $1 and state in ('queued', 'loading', 'loaded')").bind(load_id).bind(domain::to_string(*batches_state));
+    if (batches_state) all.back().bind(domain::to_string(*batches_state));
+    else all.back().bind_null();
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 

@@ -103,6 +103,7 @@ struct batch_change {
 };
 struct cycle_result {
     std::set<std::int64_t> not_applied;  // batches whose row had another version or state completed: read them again
+    std::set<std::int64_t> kept_state;   // held or lost with a cancel on its way: figures stored, state and deliveries not
 };
 
 struct duty {

@@ -223,7 +223,9 @@ run_result result_of(const load_outcome& o)
     case load_outcome::kind::taken:
     case load_outcome::kind::withdrawn: break;
     case load_outcome::kind::not_verified: r.what = run_result::kind::unavailable; break;
-    case load_outcome::kind::withdrawing: r = run_result::skipped(o.detail); break;
+    case load_outcome::kind::withdrawing:
+    case load_outcome::kind::lost_by_plc:
+    case load_outcome::kind::waiting: r = run_result::waiting(o.detail); break;
     case load_outcome::kind::stopped: r.what = run_result::kind::failed; break;
     }
     return r;
@@ -233,17 +235,21 @@ run_result result_of(const load_outcome& o)
 asio::awaitable<std::optional<run_result>> finish_present_load(line& l)
 {
     auto& store = l.env().store;
-    const auto rows = co_await store.batches(l.name());
-    auto open = co_await store.open_load(l.name());
-    if (!open) {
-        const auto busy = busy_reason(rows, co_await store.open_duties(l.name()));
-        if (busy.empty()) co_return std::nullopt;
-        co_return run_result::skipped(busy);
+    for (;;) {
+        auto open = co_await store.open_load(l.name());
+        if (!open) {
+            const auto rows = co_await store.batches(l.name());
+            const auto busy = busy_reason(rows, co_await store.open_duties(l.name()));
+            if (busy.empty()) co_return std::nullopt;
+            co_return run_result::skipped(busy);
+        }
+        // Slots are blanked and offers withdrawn by the read cycle.
+        if (open->withdrawing) co_return run_result::waiting(fmt::format("load {} is being withdrawn", open->number));
+        if (!(co_await store.to_disarm(l.name())).empty()) co_return run_result::waiting(fmt::format("orders are being taken out of load {}", open->number));
+        const auto outcome = co_await continue_load(l, std::move(*open));
+        // Nothing of it was left: the line may be free.
+        if (outcome.what != load_outcome::kind::withdrawn) co_return result_of(outcome);
     }
-    if (open->withdrawing) co_return run_result::skipped(fmt::format("load {} is being withdrawn", open->number));
-    // Slots are blanked by the read cycle, which wakes this task when it has done so.
-    if (!(co_await store.to_disarm(l.name())).empty()) co_return run_result::skipped(fmt::format("orders are being taken out of load {}", open->number));
-    co_return result_of(co_await continue_load(l, std::move(*open)));
 }
 
 }  // namespace
@@ -252,7 +258,7 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
 {
     auto& env = l.env();
     if (!env.config.plc_writes) co_return run_result::skipped("PLC_WRITES is not true");
-    if (l.paused()) co_return run_result::skipped("the line is paused");
+    if (!l.paused_why().empty()) co_return run_result::waiting("the line is paused: " + l.paused_why());
     co_await wait_for_write_right(l);
     {
         const auto lock = co_await l.plc_writes().lock();

@@ -50,8 +50,9 @@ public:
     bool may_write() const noexcept;
     // Valid while held().
     const store::hold& hold() const noexcept { return hold_; }
-    // Any unfinished batch, open duty or open load, as of the last read cycle; for log and health.
-    bool paused() const noexcept { return paused_; }
+    // Why nothing is loaded (the PLC forgot its recipes); empty: it is not paused. Set by the read cycle.
+    const std::string& paused_why() const noexcept { return paused_why_; }
+    void pause(std::string why) { paused_why_ = std::move(why); }
 
     // One coroutine at a time writes to the PLC.
     core::async_mutex& plc_writes() noexcept { return plc_writes_; }
@@ -86,8 +87,8 @@ private:
     std::uint64_t lock_session_ = 0;
     std::atomic<std::int64_t> write_from_{0};   // steady_clock count; asked on the PLC thread
     std::atomic<bool> held_{false};
-    bool stopping_ = false, paused_ = false;
-    std::string standby_reason_;
+    bool stopping_ = false;
+    std::string standby_reason_, paused_why_;
     std::uint64_t rows_version_ = 1;
 };
 

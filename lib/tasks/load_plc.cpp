@@ -108,8 +108,11 @@ load_rows rows_of_load(const std::vector<domain::batch>& rows, std::int64_t load
 {
     load_rows out;
     for (const auto& b : rows) {
-        if (b.load != load_id || !domain::is_unfinished(b.state)) continue;
+        if (b.load != load_id) continue;
+        out.begun = out.begun || b.state == batch_state::running;
+        if (b.state != batch_state::queued && b.state != batch_state::loading && b.state != batch_state::loaded) continue;
         out.has_first = out.has_first || b.slot == 1;
+        out.all_loaded = out.all_loaded && b.state == batch_state::loaded;
         out.waiting.push_back(b);
     }
     return out;
@@ -125,7 +128,17 @@ asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
         if (load.withdrawing) co_return out;
         const auto rows = co_await store.batches(l.name());
         auto left = rows_of_load(rows, load.id);
+        if (left.begun) {
+            co_await store.set_load_state(l.hold(), load.id, load_state::taken, batch_state::loaded);
+            l.rows_changed();
+            out.what = load_outcome::kind::taken;
+            out.detail = fmt::format("load {} is taken", load.number);
+            co_return out;
+        }
         if (left.waiting.empty()) {
+            out.what = load_outcome::kind::stopped;
+            out.detail = fmt::format("load {} is not ended: the PLC took the withdrawn offer before it", load.number);
+            if (co_await old_offer_was_taken(l, load)) co_return out;
             co_await store.set_load_state(l.hold(), load.id, load_state::withdrawn, std::nullopt);
             l.rows_changed();
             out.what = load_outcome::kind::withdrawn;
@@ -134,6 +147,12 @@ asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
         }
         if (load.state == load_state::arming) {
             if (auto armed = co_await already_armed(l, load, rows)) co_return std::move(*armed);
+            // It was offered for certain. Whether the PLC took and made it before it forgot, nobody can tell.
+            if (left.all_loaded) {
+                out.what = load_outcome::kind::lost_by_plc;
+                out.detail = fmt::format("load {} was offered and the PLC has forgotten it", load.number);
+                co_return out;
+            }
             core::log::info(about, "load {} was not armed before the interruption; it is written again from the stored rows", load.number);
         }
         if (!left.has_first) {
@@ -147,6 +166,10 @@ asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
         out.detail = fmt::format("load {} is not armed: the PLC took the withdrawn offer before it", load.number);
         if (co_await old_offer_was_taken(l, load)) co_return out;
 
+        // A slot that is still to be acknowledged must not get its next batch before.
+        out.what = load_outcome::kind::waiting;
+        out.detail = fmt::format("load {} waits: acknowledgements are owed to the PLC", load.number);
+        if (!(co_await store.open_duties(l.name())).empty()) co_return out;
         co_await store.set_load_state(l.hold(), load.id, load_state::staged, batch_state::loading);
         l.rows_changed();
         load.state = load_state::staged;

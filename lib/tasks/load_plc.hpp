@@ -13,6 +13,8 @@ struct load_outcome {
         not_verified,   // read-back differed three times: alert load_verify, the load stays staged
         withdrawing,    // slot 1 of the offer is being taken out: the read cycle goes on with it
         stopped,        // the PLC took the offer that this load replaces: nothing is armed until a person has looked
+        lost_by_plc,    // it was offered, and the PLC has forgotten it: alert plc_reset, nothing is written
+        waiting,        // an acknowledgement is owed first
         withdrawn       // nothing of it is left
     } what;
     std::string detail;
@@ -23,10 +25,11 @@ struct load_outcome {
 // order that is taken out meanwhile is never armed. Throws plc::error, pg::error, fenced.
 boost::asio::awaitable<load_outcome> continue_load(line& l, domain::load load);
 
-// The batches of `load` that are still to be loaded, and whether one of them is in slot 1 (slot 1 is always used).
+// The batches of `load` that wait to be loaded or taken, whether one of them is in slot 1 (slot 1 is always used), whether
+// all of them were told to be offered, and whether the PLC has begun one.
 struct load_rows {
     std::vector<domain::batch> waiting;
-    bool has_first = false;
+    bool has_first = false, all_loaded = true, begun = false;
 };
 load_rows rows_of_load(const std::vector<domain::batch>& rows, std::int64_t load_id);
 

@@ -4,6 +4,7 @@
 #include "core/log.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace batchbridge::tasks {
 
@@ -38,6 +39,17 @@ store::batch_change change_of(const domain::batch& b, const domain::row_change& 
     case domain::row_change::delivery::finish: out.owe = store::batch_change::delivery::finish; break;
     }
     return out;
+}
+
+bool is_refusal(std::exception_ptr e)
+{
+    try {
+        std::rethrow_exception(e);
+    } catch (const core::error& x) {
+        return x.kind() == core::error_kind::rejected;
+    } catch (...) {
+        return false;
+    }
 }
 
 }  // namespace
@@ -81,9 +93,12 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
     const auto image = co_await line_.device().read_slot(plc::area::write, 1);
     const auto stands = domain::judge_offer(domain::decode_slot(line_.map(), image), first->order_key);
     const std::string subject = fmt::format("load {}", load->number);
-    // The PLC lost it before it took it (a reboot): the loader writes it again.
-    if (stands == domain::offer::not_armed)
-        if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
+    if (stands == domain::offer::not_armed) {
+        // Being armed at this moment, or not armed because of a crash: the loader's matter. Offered for certain and gone: the PLC's.
+        const bool offered = std::none_of(rows_.begin(), rows_.end(), [&](const domain::batch& b) { return b.load == load->id && (b.state == batch_state::queued || b.state == batch_state::loading); });
+        if (offered) look_at_recipes_ = true;
+        else if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
+    }
     if (stands == domain::offer::offered && late_offer_told_ != load->id && core::utc_now() - load->changed >= patience_for_taking) {
         late_offer_told_ = load->id;
         store::alert_text late{"load_not_taken", subject, fmt::format("load {} is offered to the PLC since {} and not taken: is the PLC running, and waiting for recipes?", load->number, core::to_iso(load->changed))};
@@ -98,6 +113,43 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
         if (b.load == load->id && (b.state == batch_state::queued || b.state == batch_state::loading)) b.state = batch_state::loaded;
     resolved_.push_back({"load_not_taken", subject, {}});
     core::log::info(line_.about(task_names::plc_read_sync), "the PLC has taken load {}", load->number);
+}
+
+asio::awaitable<void> plc_read_sync::look_for_reset()
+{
+    const auto connections = line_.device().connections();
+    const bool look = look_at_recipes_ || reset_ || connections != connections_seen_;
+    look_at_recipes_ = false;
+    if (!look) co_return;
+    // What the PLC must still know: the batches that were offered to it and are not made, of the newest load.
+    std::vector<const domain::batch*> expected;
+    for (const auto& b : rows_) {
+        const auto* load = load_of(b);
+        if (load == nullptr || load->withdrawing || load != &loads_.back()) continue;
+        if (b.state == batch_state::loaded || b.state == batch_state::running) expected.push_back(&b);
+    }
+    bool gone = !expected.empty();
+    if (gone) {
+        const auto write = co_await line_.device().read_all(plc::area::write);
+        gone = std::none_of(expected.begin(), expected.end(), [&](const domain::batch* b) {
+            return domain::decode_slot(line_.map(), write.at(static_cast<std::size_t>(b->slot - 1))).mo_id == b->order_key;
+        });
+    }
+    connections_seen_ = connections;
+    const auto about = line_.about(task_names::plc_read_sync);
+    if (gone && !reset_) {
+        store::alert_text text{"plc_reset", "plc", fmt::format("the PLC has forgotten the recipes of the present load ({} order(s) unfinished): the line is paused, nothing is loaded. Look at the PLC; when what it made is clear, use start-over",
+                                                               expected.size())};
+        core::log::error(about, "{}", text.text);
+        line_.pause("the PLC has forgotten its recipes (plc_reset)");
+        raised_.push_back(std::move(text));
+    } else if (!gone && (reset_ || !line_.paused_why().empty() || !looked_once_)) {
+        if (reset_) core::log::info(about, "the PLC's recipes are settled: the line goes on");
+        line_.pause({});
+        resolved_.push_back({"plc_reset", "plc", {}});
+    }
+    reset_ = gone;
+    looked_once_ = true;
 }
 
 asio::awaitable<bool> plc_read_sync::observe_slot(int slot, const std::vector<const domain::batch*>& batches)
@@ -123,11 +175,11 @@ asio::awaitable<bool> plc_read_sync::observe_slot(int slot, const std::vector<co
         }
         co_return false;
     }
-    if (state.inconsistent >= torn_cycles_for_alert) {
-        core::log::info(line_.about(task_names::plc_read_sync), "slot {} gives a consistent picture again", slot);
-        resolved_.push_back({"slot_inconsistent", subject, {}});
-    }
+    if (state.inconsistent >= torn_cycles_for_alert) core::log::info(line_.about(task_names::plc_read_sync), "slot {} gives a consistent picture again", slot);
+    // Also at the first one after a start: the alert may be of the process before.
+    if (state.inconsistent >= torn_cycles_for_alert || !state.seen_well) resolved_.push_back({"slot_inconsistent", subject, {}});
     state.inconsistent = 0;
+    state.seen_well = true;
     state.fresh = seen.what == plc::observation::kind::accepted;
     if (state.fresh) state.picture = seen.image;
     co_return !state.picture.empty();
@@ -144,11 +196,13 @@ std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
     domain::follow_input in;
     in.fresh = state.fresh;
     in.load_taken = load != nullptr && load->state == domain::load_state::taken;
+    in.load_open = load != nullptr && (load->state == domain::load_state::staged || load->state == domain::load_state::arming);
     in.live = line_.env().config.task2_odoo_sync;
     in.slot_taken = std::any_of(rows_.begin(), rows_.end(), [&](const domain::batch& o) { return o.id != b.id && o.slot == b.slot && domain::is_unfinished(o.state); });
     in.now = clock::now();
     const auto seen = domain::follow_slot(line_.map(), b, state.picture, *stale, in, watched_[b.id].memory);
     const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
+    if (in.load_taken && domain::is_unfinished(b.state) && seen.reading.empty()) look_at_recipes_ = true;
     std::optional<store::batch_change> out;
     if (seen.change) out = change_of(b, *seen.change, seen.reading, state.picture);
     for (const auto& a : seen.alerts) {
@@ -172,12 +226,14 @@ void plc_read_sync::log_change(const domain::batch& b, const store::batch_change
         core::log::debug(about, "{} kg dosed", total.to_string(2));
 }
 
-void plc_read_sync::apply(const store::batch_change& change)
+void plc_read_sync::apply(const store::batch_change& change, bool state_kept)
 {
     for (auto& b : rows_) {
         if (b.id != change.batch_id) continue;
-        b.state = change.state;
-        b.reason = change.reason;
+        if (!state_kept) {
+            b.state = change.state;
+            b.reason = change.reason;
+        }
         b.raw = change.raw;
         if (!change.values_changed) continue;
         b.actual = change.actual;
@@ -215,6 +271,9 @@ asio::awaitable<bool> plc_read_sync::work_off_duties()
         else done = true;
     }
     duties_ = std::move(left);
+    // A staged load may have waited for the last of them.
+    if (done && duties_.empty() && open_load() != nullptr)
+        if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
     if (refused) std::rethrow_exception(refused);
     co_return done;
 }
@@ -273,7 +332,8 @@ asio::awaitable<bool> plc_read_sync::end_cancelling()
         if (const auto seen = slots_.find(b.slot); seen == slots_.end() || seen->second.inconsistent > 0) continue;
         const auto* load = load_of(b);
         // The load it belongs to is still to be settled with the PLC.
-        if (load != nullptr && load->withdrawing) continue;
+        const bool open = load != nullptr && (load->state == domain::load_state::staged || load->state == domain::load_state::arming);
+        if (open && (load->withdrawing || load->after_withdrawal)) continue;
         const bool load_busy = std::any_of(rows_.begin(), rows_.end(), [&](const domain::batch& o) {
             return o.load == b.load && o.id != b.id && domain::is_unfinished(o.state);
         });
@@ -306,6 +366,7 @@ asio::awaitable<run_result> plc_read_sync::run()
 asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store::batch_change>& changes, std::vector<std::int64_t>& seen)
 {
     const std::string plc = "plc " + line_.name();
+    std::exception_ptr refused;
     try {
         co_await look_at_offer();
         std::map<int, std::vector<const domain::batch*>> by_slot;
@@ -315,20 +376,30 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store:
             by_slot[b.slot].push_back(&b);
         }
         for (const auto& [slot, batches] : by_slot) {
-            const bool good = co_await observe_slot(slot, batches);
+            bool good = false;
+            try {
+                good = co_await observe_slot(slot, batches);
+            } catch (const plc::error& e) {
+                // An exception answer is about this slot, not about the others (field.md, row 4).
+                if (e.kind() != core::error_kind::rejected) throw;
+                refused = std::current_exception();
+                slots_[slot].inconsistent = std::max(slots_[slot].inconsistent, 1);
+                continue;
+            }
             for (const auto* b : batches) {
                 seen.push_back(b->id);
                 if (!good) continue;
                 if (auto change = follow(*b)) changes.push_back(std::move(*change));
             }
         }
+        co_await look_for_reset();
         line_.env().board.up(plc);
     } catch (const plc::error&) {
         auto failure = std::current_exception();
         note_dependency(line_.env(), line_.name(), failure);
         co_return failure;
     }
-    co_return std::exception_ptr();
+    co_return refused;
 }
 
 asio::awaitable<bool> plc_read_sync::store_cycle(const std::vector<store::batch_change>& changes, const std::vector<std::int64_t>& seen)
@@ -346,10 +417,10 @@ asio::awaitable<bool> plc_read_sync::store_cycle(const std::vector<store::batch_
                 continue;
             }
             const auto row = std::find_if(rows_.begin(), rows_.end(), [&](const domain::batch& b) { return b.id == c.batch_id; });
-            log_change(*row, c);
+            if (!result.kept_state.contains(c.batch_id)) log_change(*row, c);
             owed = owed || c.owe != store::batch_change::delivery::none;
             completed = completed || c.acknowledge;
-            apply(c);
+            apply(c, result.kept_state.contains(c.batch_id));
         }
         if (completed) duties_ = co_await env.store.open_duties(line_.name());
         if (owed) env.deliveries.set();
@@ -380,6 +451,11 @@ asio::awaitable<run_result> plc_read_sync::cycle()
     const bool withdrawing = open != nullptr && open->withdrawing;
     const bool followed = std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_followed(b.state); });
     if (!followed && duties_.empty() && !withdrawing) {
+        if (std::exchange(reset_, false)) {
+            line_.pause({});
+            const std::vector<store::alert_text> over{{"plc_reset", "plc", {}}};
+            co_await line_.env().store.record_alerts(line_.hold(), {}, over);
+        }
         wake_loader_when_free(false);
         co_return run_result::skipped("no batch in the PLC and no acknowledgement owed");
     }
@@ -391,7 +467,8 @@ asio::awaitable<run_result> plc_read_sync::cycle()
     const auto failure = co_await read_slots(changes, seen);
     // What was read before a failure is as good as ever.
     bool changed = co_await store_cycle(changes, seen);
-    if (failure) std::rethrow_exception(failure);
+    // What the PLC refused is told by this run; what is owed to it goes on.
+    if (failure && !is_refusal(failure)) std::rethrow_exception(failure);
 
     changed = co_await work_off_duties() || changed;
     changed = co_await cancel_failed() || changed;
@@ -399,6 +476,9 @@ asio::awaitable<run_result> plc_read_sync::cycle()
         changed = co_await take_out_step(line_, withdrawal_) || changed;
         changed = co_await end_cancelling() || changed;
     }
+    if (failure) std::rethrow_exception(failure);
+    // Not while a load is being written: it would only have to connect again.
+    if (!line_.plc_writes().locked()) co_await line_.device().end_cycle();
     wake_loader_when_free(!duties_.empty() || std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_unfinished(b.state) || b.state == batch_state::cancelling; }));
     run_result r;
     r.changed = changed;

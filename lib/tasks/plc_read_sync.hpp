@@ -26,6 +26,7 @@ private:
         domain::words picture;              // last accepted observation
         bool fresh = false;                 // it is of this cycle
         int inconsistent = 0;               // cycles in a row without a consistent picture
+        bool seen_well = false;             // at least once by this process
     };
     // Per batch and not per slot: a held row and the next load's row may share one.
     struct batch_watch {
@@ -36,6 +37,8 @@ private:
     boost::asio::awaitable<run_result> cycle();
     boost::asio::awaitable<void> reload();
     boost::asio::awaitable<void> look_at_offer();
+    // After each connect, and when a slot shows nothing: does the PLC still hold the present load? Alert plc_reset, and pause.
+    boost::asio::awaitable<void> look_for_reset();
     // The failure of the PLC, if any: what was read until then counts.
     boost::asio::awaitable<std::exception_ptr> read_slots(std::vector<store::batch_change>& changes, std::vector<std::int64_t>& seen);
     // True: slots_[slot].picture is what the slot shows.
@@ -49,7 +52,7 @@ private:
     boost::asio::awaitable<bool> end_cancelling();
     // ON_PLC_FAILURE=cancel: asks for the cancel of batches that the PLC gave up.
     boost::asio::awaitable<bool> cancel_failed();
-    void apply(const store::batch_change& change);
+    void apply(const store::batch_change& change, bool state_kept);
     void log_change(const domain::batch& b, const store::batch_change& change);
     void wake_loader_when_free(bool busy);
     domain::load* load_of(const domain::batch& b);
@@ -67,6 +70,8 @@ private:
     std::uint64_t rows_version_ = 0;
     std::chrono::steady_clock::time_point flushed_{};
     std::int64_t late_offer_told_ = 0;                   // the load that load_not_taken was raised for
+    unsigned connections_seen_ = 0;
+    bool look_at_recipes_ = false, reset_ = false, looked_once_ = false;
     bool was_busy_ = false;
 };
 

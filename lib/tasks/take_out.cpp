@@ -54,13 +54,22 @@ asio::awaitable<void> blank(line& l, std::optional<domain::load>& open, const do
     const auto image = co_await l.device().read_slot(plc::area::write, b.slot);
     const auto shown = domain::decode_slot(l.map(), image);
     co_await judge_first_slot(l, open, shown, b);
-    // Another load may use the slot by now: only our own order is blanked.
-    const bool ours = shown.mo_id == b.order_key;
-    if (ours) co_await l.device().disarm(b.slot);
+    // Another load may use the slot by now: only our own order is blanked. A load that replaces an offer may stand in the
+    // PLC under the old numbers still: its orders are looked for in every slot.
+    std::vector<int> where;
+    if (shown.mo_id == b.order_key) where.push_back(b.slot);
+    if (open && open->id == b.load && open->after_withdrawal) {
+        where.clear();
+        const auto all = co_await l.device().read_all(plc::area::write);
+        for (std::size_t i = 0; i < all.size(); ++i)
+            if (domain::decode_slot(l.map(), all[i]).mo_id == b.order_key) where.push_back(static_cast<int>(i) + 1);
+    }
+    for (const int slot : where) co_await l.device().disarm(slot);
     BATCHBRIDGE_CRASH_POINT("take_out.disarmed");
     co_await l.env().store.disarmed(l.hold(), b.id);
     l.rows_changed();
-    core::log::info(l.about("take_out", b.id, b.mo_id), "slot {} {} ({})", b.slot, ours ? "blanked in the PLC" : "did not hold the order", b.reason);
+    if (where.empty()) core::log::info(l.about("take_out", b.id, b.mo_id), "slot {} did not hold the order ({})", b.slot, b.reason);
+    else core::log::info(l.about("take_out", b.id, b.mo_id), "slot {} blanked in the PLC ({})", fmt::join(where, ", "), b.reason);
 }
 
 // A withdrawal that is committed. True when it has ended.
@@ -84,28 +93,49 @@ asio::awaitable<bool> go_on_withdrawing(line& l, const domain::load& load, withd
     co_return true;
 }
 
+// The caller holds plc_writes(): the rows as they are now that nobody else writes to the PLC.
+asio::awaitable<bool> step(line& l, withdrawal_clock& withdrawal)
+{
+    auto& store = l.env().store;
+    auto open = co_await store.open_load(l.name());
+    const auto waiting = co_await store.to_disarm(l.name());
+    bool done = false;
+    std::exception_ptr refused;
+    for (const auto& b : waiting) {
+        try {
+            co_await blank(l, open, b);
+            done = true;
+        } catch (const plc::error& e) {
+            // An exception answer is about this slot: the others are taken out all the same.
+            if (e.kind() != core::error_kind::rejected) throw;
+            refused = std::current_exception();
+        }
+    }
+    if (open && open->withdrawing) {
+        done = co_await go_on_withdrawing(l, *open, withdrawal) || done;
+    } else if (open && done) {
+        // Staged, or never armed: the loader goes on with what is left, from slot 1.
+        const auto rows = co_await store.batches(l.name());
+        if (open->state == load_state::staged || !rows_of_load(rows, open->id).has_first) wake_loader(l);
+    }
+    if (refused) std::rethrow_exception(refused);
+    co_return done;
+}
+
 }  // namespace
 
 asio::awaitable<bool> take_out_step(line& l, withdrawal_clock& withdrawal)
 {
-    auto& store = l.env().store;
     if (!l.env().config.plc_writes || !l.may_write()) co_return false;
     const auto lock = l.plc_writes().try_lock();
     if (!lock) co_return false;
-    // The rows as they are now that nobody else writes to the PLC.
-    auto open = co_await store.open_load(l.name());
-    const auto waiting = co_await store.to_disarm(l.name());
-    bool done = false;
-    for (const auto& b : waiting) {
-        co_await blank(l, open, b);
-        done = true;
+    try {
+        co_return co_await step(l, withdrawal);
+    } catch (...) {
+        // Some of it may be committed: whoever goes on from there must not wait for the next interval.
+        wake_loader(l);
+        throw;
     }
-    if (!open) co_return done;
-    if (open->withdrawing) co_return co_await go_on_withdrawing(l, *open, withdrawal) || done;
-    // Staged, or never armed: the loader goes on with what is left, from slot 1.
-    const auto rows = co_await store.batches(l.name());
-    if (done && (open->state == load_state::staged || !rows_of_load(rows, open->id).has_first)) wake_loader(l);
-    co_return done;
 }
 
 }  // namespace batchbridge::tasks

@@ -1,6 +1,7 @@
 #include "web/actions.hpp"
 
 #include "core/log.hpp"
+#include "tasks/start_over.hpp"
 
 #include <boost/json/parse.hpp>
 
@@ -79,6 +80,23 @@ asio::awaitable<server_response> switch_task(tasks::line& l, tasks::periodic& ta
     co_return server_response::json(200, o);
 }
 
+asio::awaitable<server_response> start_over(tasks::line& l, const json::object& body)
+{
+    const auto reason = text(body, "reason");
+    if (reason.empty()) co_return server_response::error(400, "expected {\"reason\": text}");
+    if (!l.env().config.plc_writes || !l.may_write()) co_return server_response::error(409, "line " + l.name() + " may not write to its PLC now (PLC_WRITES, or just taken)");
+    json::object o;
+    try {
+        const auto done = co_await tasks::start_over(l, "api", reason);
+        o["reset"] = done.reset;
+        o["failed"] = done.failed;
+        co_return server_response::json(200, o);
+    } catch (const plc::error& e) {
+        l.rows_changed();
+        co_return server_response::error(502, fmt::format("{}; ask again when the PLC answers", e.what()));
+    }
+}
+
 asio::awaitable<server_response> act_on_batch(tasks::service& service, std::int64_t id, const std::string& name, const json::object& body)
 {
     auto& store = service.env().store;
@@ -152,9 +170,18 @@ asio::awaitable<std::optional<server_response>> change(tasks::service& service, 
 {
     const bool task_route = path.size() >= 4 && path[0] == "lines" && path[2] == "tasks" && (path.size() == 4 || (path.size() == 5 && path[4] == "run"));
     const bool batch_route = path.size() == 3 && path[0] == "batches" && (path[2] == "retry" || path[2] == "complete" || path[2] == "cancel" || path[2] == "reset");
-    if (!task_route && !batch_route) co_return std::nullopt;
+    const bool start_over_route = path.size() == 3 && path[0] == "lines" && path[2] == "start-over";
+    if (!task_route && !batch_route && !start_over_route) co_return std::nullopt;
     const auto body = body_of(request);
     if (!body) co_return server_response::error(400, "the body is no JSON object");
+    // PostgreSQL would end the text there.
+    if (text(*body, "reason").find('\0') != std::string::npos) co_return server_response::error(400, "the reason holds a NUL character");
+    if (start_over_route) {
+        auto* line = service.find_line(path[1]);
+        if (line == nullptr) co_return server_response::error(404, "no line " + path[1]);
+        if (!line->held()) co_return co_await not_here(service, path[1]);
+        co_return co_await start_over(*line, *body);
+    }
     if (task_route) {
         auto* line = service.find_line(path[1]);
         if (line == nullptr) co_return server_response::error(404, "no line " + path[1]);
@@ -168,8 +195,6 @@ asio::awaitable<std::optional<server_response>> change(tasks::service& service, 
     const auto& number = path[1];
     const auto [end, ec] = std::from_chars(number.data(), number.data() + number.size(), id);
     if (ec != std::errc() || end != number.data() + number.size() || id <= 0) co_return server_response::error(400, "a batch is named by its id, a whole number");
-    // PostgreSQL would end the text there.
-    if (text(*body, "reason").find('\0') != std::string::npos) co_return server_response::error(400, "the reason holds a NUL character");
     co_return co_await act_on_batch(service, id, path[2], *body);
 }
 

@@ -237,14 +237,58 @@ TEST_CASE("a held batch and the next load's batch in the same slot are judged ap
     CHECK(p.count("mo_batch where state = 'held' and batch_no = 1") == 2);
 }
 
-TEST_CASE("an offer that the PLC loses before it took it is written again")
+TEST_CASE("a PLC that forgets an offer pauses its line: nothing is loaded again by itself, start-over does it")
 {
     auto p = offered(3);
     p->plc("/reboot", "{}");
-    wait_until("the second arming", seconds(20), [&] { return p->plc("/state").at("slots").as_array()[0].at("offered").as_string() == "WH/MO/00001"; });
+    wait_until("the alert", seconds(20), [&] { return p->count("alert where kind = 'plc_reset' and state = 'open'") == 1; });
+    CHECK(p->bridge("POST", "/api/v1/lines/line1/tasks/auto_sync_mo/run").status == 200);
+    CHECK(p->plc("/state").at("slots").as_array()[0].at("offered").as_string().empty());
+    SECTION("also after a restart")
+    {
+        p->kill_bridge();
+        p->sql("update alert set state = 'resolved'");
+        p->start_bridge();
+        wait_until("the alert again", seconds(20), [&] { return p->count("alert where kind = 'plc_reset' and state = 'open'") == 1; });
+        CHECK(p->plc("/state").at("slots").as_array()[0].at("offered").as_string().empty());
+        wait_until("the right to write", seconds(10), [&] { return p->bridge("POST", "/api/v1/lines/line1/start-over", R"({"reason": "PLC battery replaced"})").status == 200; });
+    }
+    SECTION("a person starts over")
+    {
+        CHECK(p->bridge("POST", "/api/v1/lines/line1/start-over", "{}").status == 400);
+        CHECK(p->bridge("POST", "/api/v1/lines/nowhere/start-over", R"({"reason": "x"})").status == 404);
+        CHECK(p->bridge("POST", "/api/v1/lines/line1/start-over", R"({"reason": "x"})", "wrong").status == 401);
+        const auto answer = p->bridge("POST", "/api/v1/lines/line1/start-over", R"({"reason": "PLC battery replaced"})");
+        CHECK(answer.status == 200);
+        CHECK(answer.body.at("reset").as_int64() == 3);
+        CHECK(answer.body.at("failed").as_int64() == 0);
+    }
     p->plc("/take", R"({"enabled": true})");
-    wait_ends(*p, "1 completed, 2 completed, 3 completed");
-    check_exact(*p, 3);
+    wait_ends(*p, "1 reset, 1 completed, 2 reset, 2 completed, 3 reset, 3 completed");
+    CHECK(made(*p) == std::multiset<std::string>{"WH/MO/00001", "WH/MO/00002", "WH/MO/00003"});
+    CHECK(p->count("alert where kind = 'plc_reset' and state = 'open'") == 0);
+    CHECK(p->count("journal where what = 'api.start-over' and who = 'api' and answer = 'PLC battery replaced'") == 3);
+}
+
+TEST_CASE("a PLC that loses its memory in the middle of a batch pauses its line, and start-over gives up what was dosed")
+{
+    plant_options o;
+    o.plc_speed = 20;
+    plant p(o);
+    p.generate(3);
+    p.start_bridge();
+    wait_until("slot 1 to run", seconds(30), [&] { return schema_there(p) && p.count("mo_batch where state = 'running' and batch_no = 1") == 1; });
+    p.plc("/reboot", "{}");
+    wait_until("the alert", seconds(20), [&] { return p.count("alert where kind = 'plc_reset' and state = 'open'") == 1; });
+    CHECK(p.count("mo_batch where state = 'lost'") == 0);
+    CHECK_THAT(p.bridge_log(), Catch::Contains("use start-over"));
+    p.plc("/speed", R"({"speed": 1000})");
+    const auto answer = p.bridge("POST", "/api/v1/lines/line1/start-over", R"({"reason": "power cut"})");
+    CHECK(answer.status == 200);
+    CHECK(answer.body.at("failed").as_int64() == 1);
+    wait_ends(p, "1 failed, 2 reset, 2 completed, 3 reset, 3 completed");
+    CHECK(p.count("alert where kind = 'started_over' and state = 'open'") == 1);
+    CHECK(p.odoo("/orders").as_array()[0].at("state").as_string() != "done");
 }
 
 TEST_CASE("a held batch that doses on while the next load has its slot holds up nothing")

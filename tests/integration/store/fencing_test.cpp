@@ -60,7 +60,7 @@ std::vector<writing_function> writing_functions()
     return {
         {"set_paused", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_paused(h, true, "test")); }, ""},
         {"stage_load", [](plant& p, const store::hold& h) { p.b.await(p.b.db.stage_load(h, images(), {order(50, 1)})); }, "delete from mo_batch"},
-        {"set_load_state", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_load_state(h, p.loaded.load, domain::load_state::taken, batch_state::loading)); }, ""},
+        {"set_load_state", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_load_state(h, p.loaded.load, domain::load_state::taken, batch_state::loading)); }, "update plc_load set state = 'arming'"},
         {"restage", [](plant& p, const store::hold& h) { p.b.await(p.b.db.restage(h, p.loaded.load, true)); }, "delete from mo_batch where state = 'running'"},
         {"begin_withdrawal", [](plant& p, const store::hold& h) { p.b.await(p.b.db.begin_withdrawal(h, p.loaded.load)); }, "update plc_load set state = 'arming'"},
         {"arm_load",

@@ -290,3 +290,70 @@ TEST_CASE("slot 1 of the WRITE area tells whether a load was armed, is offered, 
     r.status_read_data = 0;
     CHECK(domain::judge_offer(r, "WH/MO/00014") == domain::offer::offered);
 }
+
+TEST_CASE("an order taken out that the PLC ended with impossible figures is acknowledged and ends as cancelled, with the alert that material was used")
+{
+    watch w(batch_state::cancelling);
+    w.b.reason = "cancelled";
+    w.b.disarmed = true;
+    w.b.actual = {{101, kg("20")}};
+    for (int i = 0; i < 2; ++i) {
+        CHECK_FALSE(w.see(ended(dosed("10"), 1)));
+        CHECK_FALSE(domain::end_of_cancelling(w.b, false, w.memory));
+    }
+    const auto change = w.see(ended(dosed("10"), 1));
+    REQUIRE(change);
+    CHECK(change->acknowledge);
+    CHECK_FALSE(change->values_changed);
+    CHECK(change->state == batch_state::cancelling);
+    CHECK_FALSE(w.see(ended(dosed("10"), 1)));
+    const auto end = domain::end_of_cancelling(w.b, false, w.memory);
+    REQUIRE(end);
+    CHECK(end->status == domain::history_status::cancelled);
+    CHECK(end->material_used);
+    // Also when nothing was stored before.
+    watch fresh(batch_state::cancelling);
+    fresh.b.reason = "reset";
+    fresh.b.disarmed = true;
+    for (int i = 0; i < 3; ++i) fresh.see(ended(dosed("9999"), 1));
+    CHECK(domain::end_of_cancelling(fresh.b, false, fresh.memory)->material_used);
+}
+
+TEST_CASE("a change to held that could not be stored is asked for again")
+{
+    watch w(batch_state::running);
+    w.b.actual = {{101, kg("20")}};
+    const auto before = w.b;
+    for (int i = 0; i < 3; ++i) w.see(ended(dosed("10"), 1));
+    CHECK(w.b.state == batch_state::held);
+    w.b = before;
+    const auto again = w.see(ended(dosed("10"), 1));
+    REQUIRE(again);
+    CHECK(again->state == batch_state::held);
+}
+
+TEST_CASE("a batch whose load the PLC has not taken has no figures, whatever its slot shows")
+{
+    watch w;
+    w.in.load_taken = false;
+    w.in.load_open = true;
+    CHECK_FALSE(w.see(dosed("10")));
+    for (int i = 0; i < 5; ++i) CHECK_FALSE(w.see(ended(dosed("12"), 1)));
+    CHECK_FALSE(w.see(ended(dosed("12"), 0, 1)));
+    CHECK(w.alerts.empty());
+    w.in.load_taken = true;
+    w.in.load_open = false;
+    CHECK(w.see(dosed("1"))->state == batch_state::running);
+}
+
+TEST_CASE("a lost batch whose slot is back with the very figures it had is not lost")
+{
+    watch w(batch_state::running);
+    REQUIRE(w.see(dosed("7")));
+    for (int i = 0; i < 4; ++i) w.see(other_order(), 20s);
+    REQUIRE(w.b.state == batch_state::lost);
+    const auto back = w.see(dosed("7"));
+    REQUIRE(back);
+    CHECK(back->state == batch_state::running);
+    CHECK_FALSE(back->values_changed);
+}

@@ -1,0 +1,20 @@
+// start-over: a person has looked at a PLC that forgot or mixed up its recipes and says that nothing of them is to be made
+// any more (design section 9).
+#pragma once
+
+#include "tasks/line.hpp"
+
+namespace batchbridge::tasks {
+
+struct started_over {
+    std::size_t reset = 0;     // without any actual: history `reset`, fetched again
+    std::size_t failed = 0;    // with an actual: history `failed`, alert, never fetched again
+};
+
+// WRITE slots zeroed and their flags set to 1 first, so that the PLC makes nothing more; then every batch that waits, runs,
+// is lost or is being taken out is archived, and the open load is withdrawn. Held, parked and completed batches stay: they
+// wait for a person or for Odoo. Asked again after a failure it goes on where it stopped. Takes line.plc_writes().
+// Throws plc::error, pg::error, fenced.
+boost::asio::awaitable<started_over> start_over(line& l, std::string who, std::string why);
+
+}  // namespace batchbridge::tasks
