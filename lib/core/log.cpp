@@ -1,6 +1,7 @@
 #include "core/log.hpp"
 
 #include "core/time.hpp"
+#include "core/utf8.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -8,7 +9,6 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <atomic>
 #include <memory>
 
@@ -56,34 +56,6 @@ void append_safe(std::string& to, std::string_view text)
     }
 }
 
-// The bytes of a well-formed UTF-8 character at the start of `text`; 0: there is none.
-std::size_t character_length(std::string_view text)
-{
-    const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-    const auto lead = at(0), second = at(1);
-    if (lead < 0x80) return 1;
-    const std::size_t length = lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-    for (std::size_t i = 1; i < length; ++i)
-        if ((at(i) & 0xc0) != 0x80) return 0;
-    // Overlong forms, surrogates, and what lies above U+10FFFF.
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) return 0;
-    return length;
-}
-
-// A JSON document is UTF-8, also when a peer's message is not.
-std::string as_utf8(std::string_view text)
-{
-    std::string out;
-    out.reserve(text.size());
-    while (!text.empty()) {
-        const auto n = character_length(text);
-        if (n == 0) out += '?';
-        else out += text.substr(0, n);
-        text.remove_prefix(std::max<std::size_t>(n, 1));
-    }
-    return out;
-}
-
 }  // namespace
 
 void init(level lowest, format wanted)
@@ -107,9 +79,10 @@ void write(level l, const fields& about, std::string_view message)
         boost::json::object o;
         o["time"] = time;
         o["level"] = name_of(l);
+        // A JSON document is UTF-8, also when a peer's message is not.
         for (const auto& [key, value] : named)
-            if (!value.empty()) o[key] = as_utf8(value);
-        o["message"] = as_utf8(message);
+            if (!value.empty()) o[key] = clean_utf8(value);
+        o["message"] = clean_utf8(message);
         text = boost::json::serialize(o);
     } else {
         text = fmt::format("{} {:<7} ", time, name_of(l));

@@ -1,5 +1,7 @@
 #include "odoo/answer.hpp"
 
+#include "core/utf8.hpp"
+
 #include <boost/json/parse.hpp>
 
 #include <fmt/format.h>
@@ -13,13 +15,13 @@ namespace {
 std::string text_or_empty(const json::object& o, std::string_view name)
 {
     const auto* v = o.if_contains(json::string_view(name.data(), name.size()));
-    return v != nullptr && v->is_string() ? std::string(v->get_string()) : std::string{};
+    return v != nullptr && v->is_string() ? core::clean_utf8(std::string_view(v->get_string().data(), v->get_string().size())) : std::string{};
 }
 
 answer foreign(unsigned status, std::string_view content_type, std::string_view what)
 {
     answer out;
-    out.reason = fmt::format("HTTP {} with {}, {}", status, content_type.empty() ? "no content type" : content_type.substr(0, 80), what);
+    out.reason = fmt::format("HTTP {} with {}, {}", status, content_type.empty() ? "no content type" : core::clean_utf8(core::utf8_prefix(content_type, 80)), what);
     return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/deadline.hpp"
 #include "core/log.hpp"
+#include "core/utf8.hpp"
 #include "odoo/error_table.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
@@ -130,12 +131,8 @@ std::string jsonrpc::clean(std::string text) const
         if (s.empty()) continue;
         for (auto at = text.find(s); at != std::string::npos; at = text.find(s, at + 3)) text.replace(at, s.size(), "***");
     }
-    if (text.size() > longest_text) {
-        std::size_t cut = longest_text;
-        while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-        text = text.substr(0, cut) + "..";
-    }
-    return text;
+    text = core::clean_utf8(text);
+    return text.size() > longest_text ? std::string(core::utf8_prefix(text, longest_text)) + ".." : text;
 }
 
 error jsonrpc::from_http(const http::error& e, const std::string& operation) const

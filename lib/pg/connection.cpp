@@ -1,6 +1,7 @@
 #include "pg/connection.hpp"
 
 #include "core/deadline.hpp"
+#include "core/utf8.hpp"
 #include "pg/resolve.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -159,9 +160,18 @@ statement& statement::bind(core::utc_time value)
     return bind(date::format("%F %T+00", value));
 }
 
+statement& statement::bind(std::string value)
+{
+    values_.emplace_back(core::is_clean_utf8(value) ? std::move(value) : core::clean_utf8(value));
+    return *this;
+}
+
 statement& statement::bind(const boost::json::value& value)
 {
-    return bind(boost::json::serialize(value));
+    auto text = boost::json::serialize(value);
+    // Inside a document NUL is an escape, which jsonb refuses as well. An escaped backslash before it only costs the copy.
+    const bool clean = core::is_clean_utf8(text) && text.find("\\u0000") == std::string::npos;
+    return bind(clean ? std::move(text) : boost::json::serialize(core::clean_utf8(value)));
 }
 
 std::string array_of(const std::vector<std::int64_t>& values)

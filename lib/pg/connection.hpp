@@ -19,18 +19,15 @@
 
 namespace batchbridge::pg {
 
-// A statement with text parameters. Built by the caller as a named variable (never inside a co_await expression).
+// A statement with text parameters. What is no UTF-8, and NUL, is bound as question marks (core::clean_utf8): PostgreSQL
+// refuses it, and one text of a peer must not keep a whole transaction from being committed. Built by the caller as a named variable (never inside a co_await expression).
 //     pg::statement s("update mo_batch set state = $2 where id = $1");
 //     s.bind(id).bind("lost");
 //     const auto r = co_await connection.query(s);
 class statement {
 public:
     explicit statement(std::string sql) : sql_(std::move(sql)) {}
-    statement& bind(std::string value)
-    {
-        values_.emplace_back(std::move(value));
-        return *this;
-    }
+    statement& bind(std::string value);
     statement& bind(std::string_view value) { return bind(std::string(value)); }
     statement& bind(const char* value) { return bind(std::string(value)); }
     statement& bind(std::int64_t value) { return bind(std::to_string(value)); }

@@ -1,5 +1,6 @@
 #include "support/catch.hpp"
 
+#include "core/utf8.hpp"
 #include "odoo/answer.hpp"
 
 using namespace batchbridge;
@@ -68,4 +69,18 @@ TEST_CASE("what is not Odoo's own is foreign: pages, broken JSON, other statuses
     const auto a = odoo::normalise(r.status, r.content_type, r.body);
     CHECK(a.what == kind::foreign);
     CHECK_THAT(a.reason, Catch::Matchers::Contains(r.reason));
+}
+
+TEST_CASE("what is kept of a foreign answer or a fault is UTF-8 without NUL, whatever the peer sent")
+{
+    // 79 bytes and then a character of two: the cut must not leave half of it. Bytes of Latin-1 are in there, too.
+    const auto page = odoo::normalise(502, "text/html; title=caf\xe9" + std::string(58, 'x') + "\xc3\xbc and so on", "<html>");
+    CHECK(page.what == kind::foreign);
+    CHECK(core::is_clean_utf8(page.reason));
+    CHECK_THAT(page.reason, Catch::Matchers::Contains("title=caf?x"));
+
+    const auto fault = odoo::normalise(200, type, R"({"error":{"data":{"name":"builtins.Odd\u0000Error","message":"no\u0000more"}}})");
+    CHECK(fault.what == kind::fault);
+    CHECK(fault.name == "builtins.Odd?Error");
+    CHECK(fault.message == "no?more");
 }

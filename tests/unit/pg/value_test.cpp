@@ -81,3 +81,29 @@ TEST_CASE("SQLSTATE decides the kind of a failure")
     CAPTURE(state);
     CHECK(pg::kind_of(state) == kind);
 }
+
+TEST_CASE("text of a peer that PostgreSQL would refuse is stored with question marks, and NUL cuts nothing off")
+{
+    const auto uri = bb_test::shared_postgres().create_database();
+    asio::io_context ioc;
+    bb_test::run(ioc, [&]() -> asio::awaitable<void> {
+        pg::connection c(ioc.get_executor(), uri);
+        co_await c.connect(5s);
+        boost::json::object o;
+        o["nul"] = boost::json::string("a\0b", 3);
+        o["latin"] = "caf\xe9";
+        o["escaped"] = "\\u0000";
+        const boost::json::value json = o;
+        pg::statement s("select $1::text as latin, $2::text as nul, $3::jsonb as j, $4::text[] as names");
+        const std::vector<std::string> names{"x\xff", "y"};
+        s.bind("caf\xe9 au lait").bind(std::string("a\0b", 3)).bind(json).bind(pg::array_of(names));
+        const auto r = co_await c.query(s);
+        REQUIRE(r.rows() == 1);
+        CHECK(r.at(0, "latin").text() == "caf? au lait");
+        CHECK(r.at(0, "nul").text() == "a?b");
+        CHECK(r.at(0, "j").as_json().at("nul").as_string() == "a?b");
+        CHECK(r.at(0, "j").as_json().at("latin").as_string() == "caf?");
+        CHECK(r.at(0, "j").as_json().at("escaped").as_string() == "\\u0000");
+        CHECK(r.at(0, "names").text() == "{x?,y}");
+    });
+}
