@@ -1,5 +1,7 @@
 #include "core/error.hpp"
 
+#include "core/utf8.hpp"
+
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -21,12 +23,13 @@ std::string_view to_string(error_kind kind) noexcept
 }
 
 error::error(error_kind kind, std::string operation, std::string target, std::string reason, std::string peer_code)
-    : std::runtime_error(fmt::format("{} on {} failed: {}{}", operation, target, reason,
-                                     peer_code.empty() ? std::string{} : fmt::format(" ({})", peer_code))),
+    // A peer may have said anything; what() would end at its first NUL.
+    : std::runtime_error(clean_utf8(fmt::format("{} on {} failed: {}{}", operation, target, reason,
+                                                peer_code.empty() ? std::string{} : fmt::format(" ({})", peer_code)))),
       kind_(kind),
       operation_(std::move(operation)),
       target_(std::move(target)),
-      reason_(std::move(reason)),
+      reason_(clean_utf8(reason)),
       peer_code_(std::move(peer_code))
 {
 }

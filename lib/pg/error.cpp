@@ -13,4 +13,12 @@ core::error_kind kind_of(std::string_view s) noexcept
     return core::error_kind::rejected;
 }
 
+bool is_away(const error& e) noexcept
+{
+    if (e.operation() == "connect") return true;
+    const auto& code = e.peer_code();
+    if (e.kind() == core::error_kind::unavailable) return code.substr(0, 2) != "40";
+    return e.kind() == core::error_kind::timeout && code.empty();
+}
+
 }  // namespace batchbridge::pg

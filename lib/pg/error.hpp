@@ -11,5 +11,8 @@ class error : public core::error {
 
 // What a SQLSTATE means to a caller.
 core::error_kind kind_of(std::string_view sqlstate) noexcept;
+// PostgreSQL cannot be reached or takes no work at all. False: it is there, and this one statement failed, be it only for
+// the moment (a deadlock, a lock that took too long).
+bool is_away(const error& e) noexcept;
 
 }  // namespace batchbridge::pg

@@ -9,10 +9,11 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+
 namespace batchbridge::tasks {
 
 namespace asio = boost::asio;
-using clock = std::chrono::steady_clock;
 using domain::delivery_kind;
 
 namespace {
@@ -21,7 +22,33 @@ constexpr int rows_per_round = 50;
 constexpr auto longest_wait = std::chrono::seconds(30);
 constexpr auto database_pause = std::chrono::seconds(1);
 constexpr auto drain_step = std::chrono::milliseconds(200);   // 5 calls/s after an outage
+constexpr auto first_retry = std::chrono::seconds(1);
+constexpr auto longest_without_database = std::chrono::seconds(5);
+constexpr auto held_off_poll = std::chrono::seconds(1);       // while a row that the database calls due has to wait all the same
+constexpr std::size_t many_setbacks = 200;
 constexpr core::backoff_limits probe_pace{std::chrono::seconds(1), std::chrono::seconds(30)};
+
+bool database_away(std::exception_ptr e)
+{
+    try {
+        std::rethrow_exception(e);
+    } catch (const pg::error& x) {
+        return pg::is_away(x);
+    } catch (...) {
+        return false;
+    }
+}
+
+bool is_fenced(std::exception_ptr e)
+{
+    try {
+        std::rethrow_exception(e);
+    } catch (const store::fenced&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
 
 }  // namespace
 
@@ -70,27 +97,87 @@ bool dispatcher::admits(const store::delivery& d) const
 
 asio::awaitable<void> dispatcher::deliver_one(store::delivery d, line& l)
 {
-    const auto kind = d.kind;
-    const auto order = d.odoo_id;
-    const auto about = l.about("dispatcher", d.batch_id, d.mo_id);
     std::exception_ptr failure;
     auto end = delivery_end::settled;
     try {
-        end = co_await deliver(l, std::move(d));
+        auto copy = d;
+        end = co_await deliver(l, std::move(copy));
     } catch (...) {
         failure = std::current_exception();
     }
-    orders_.erase(order);
-    if (kind == delivery_kind::finish) --finishes_;
-    if (kind == delivery_kind::consumption) --consumptions_;
+    if (failure && !core::is_cancellation(failure)) {
+        std::exception_ptr cut_off;
+        try {
+            co_await put_off(d, l, failure);
+        } catch (...) {
+            cut_off = std::current_exception();
+        }
+        if (cut_off) core::log::debug(l.about("dispatcher", d.batch_id, d.mo_id), "not put off: {}", core::describe(cut_off));
+    }
+    orders_.erase(d.odoo_id);
+    if (d.kind == delivery_kind::finish) --finishes_;
+    if (d.kind == delivery_kind::consumption) --consumptions_;
     if (end == delivery_end::unreachable) suspect_ = true;
     else if (!failure) env_.board.up("odoo");
-    if (failure && !core::is_cancellation(failure)) {
-        note_database(env_, failure);
-        core::log::debug(about, "delivery interrupted: {}", core::describe(failure));
-    }
+    if (!failure) setbacks_.erase(d.id);
     ended_.set();
     env_.deliveries.set();
+}
+
+// Not Odoo's fault, so nothing was decided about the row: it is still due. It waits in the database, where a person sees
+// it, or at least here; it never comes round again at once.
+asio::awaitable<void> dispatcher::put_off(const store::delivery& d, line& l, std::exception_ptr failure)
+{
+    const auto about = l.about("dispatcher", d.batch_id, d.mo_id);
+    const auto text = core::describe(failure);
+    const bool away = database_away(failure), fenced = is_fenced(failure);
+    // Of rows that ended in another way.
+    if (setbacks_.size() > many_setbacks) std::erase_if(setbacks_, [](const auto& s) { return clock::now() - s.second.last > std::chrono::hours(1); });
+    auto& s = setbacks_[d.id];
+    ++s.failures;
+    const core::backoff_limits pace{first_retry, away || fenced ? longest_without_database : env_.config.odoo_retry_max};
+    const auto delay = core::backoff_delay(pace, std::max(s.failures, static_cast<unsigned>(d.tries) + 1), core::random_unit());
+    s.last = clock::now();
+    s.not_before = s.last + delay;
+    if (away || fenced) {
+        if (away) note_database(env_, failure);
+        core::log::debug(about, "delivery interrupted: {}", text);
+        co_return;
+    }
+    if (!s.told)
+        core::log::error(about,
+                         "{} of {} failed, and not because of Odoo: {}. It is tried again, at growing intervals, and the others go on. If this does not end "
+                         "by itself, see to the cause; a fault of batchbridge please report",
+                         domain::to_string(d.kind), d.mo_id, text);
+    s.told = true;
+    std::exception_ptr unstored;
+    try {
+        co_await env_.store.retry_later(l.hold(), d, delay, text);
+    } catch (...) {
+        unstored = std::current_exception();
+    }
+    auto& now = setbacks_[d.id];
+    if (!unstored) {
+        now.not_before = {};
+    } else if (database_away(unstored)) {
+        note_database(env_, unstored);
+    } else if (!core::is_cancellation(unstored) && !now.told_unstored) {
+        core::log::error(about, "{} of {}: that it waits cannot be stored: {}", domain::to_string(d.kind), d.mo_id, core::describe(unstored));
+        now.told_unstored = true;
+    }
+}
+
+void dispatcher::round_failed(std::exception_ptr failure)
+{
+    if (core::is_cancellation(failure)) return;
+    if (database_away(failure)) {
+        note_database(env_, failure);
+        return;
+    }
+    const auto text = core::describe(failure);
+    if (text != round_fault_)
+        core::log::error({{}, "dispatcher", {}, {}}, "the deliveries that are due cannot be read, nothing is sent to Odoo: {}. A fault of batchbridge, please report it", text);
+    round_fault_ = text;
 }
 
 asio::awaitable<void> dispatcher::probe_until_closed()
@@ -134,12 +221,17 @@ asio::awaitable<void> dispatcher::round()
         co_return;
     }
     const auto rows = co_await env_.store.due_deliveries(lines, env_.config.odoo_db, env_.config.odoo_unclear_wait, rows_per_round);
-    bool refused = false;
+    round_fault_.clear();
+    bool refused = false, held_off = false;
     if (rows.empty()) draining_ = false;
     for (const auto& row : rows) {
         if (stopping_ || suspect_) break;
         auto* l = line_of(row.line);
         if (l == nullptr || !l->may_write()) continue;
+        if (const auto s = setbacks_.find(row.id); s != setbacks_.end() && s->second.not_before > clock::now()) {
+            held_off = true;
+            continue;
+        }
         if (!admits(row)) {
             refused = true;
             continue;
@@ -162,7 +254,9 @@ asio::awaitable<void> dispatcher::round()
     }
     if (suspect_) co_return;
     auto wait = clock::duration(longest_wait);
-    if (!refused) {
+    if (held_off) {
+        wait = held_off_poll;
+    } else if (!refused) {
         const auto next = co_await env_.store.next_delivery_in(lines, env_.config.odoo_db, env_.config.odoo_unclear_wait);
         // A row in flight is not offered again; ask again when one ended.
         if (next) wait = std::min<clock::duration>(wait, std::max<clock::duration>(*next, std::chrono::milliseconds(orders_.empty() ? 10 : 250)));
@@ -190,7 +284,7 @@ asio::awaitable<void> dispatcher::run()
             break;
         }
         if (failure) {
-            note_database(env_, failure);
+            round_failed(failure);
             timer.expires_after(database_pause);
             boost::system::error_code ignored;
             co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));

@@ -7,9 +7,10 @@
 #include "tasks/environment.hpp"
 #include "tasks/line.hpp"
 
-#include <functional>
+#include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 namespace batchbridge::tasks {
@@ -26,12 +27,22 @@ public:
     std::size_t in_flight() const noexcept { return orders_.size(); }
 
 private:
+    using clock = std::chrono::steady_clock;
     boost::asio::awaitable<void> round();
     boost::asio::awaitable<void> probe_until_closed();
     boost::asio::awaitable<void> deliver_one(store::delivery d, line& l);
+    boost::asio::awaitable<void> put_off(const store::delivery& d, line& l, std::exception_ptr failure);
+    void round_failed(std::exception_ptr failure);
     bool admits(const store::delivery& d) const;
     line* line_of(const std::string& name) const;
     std::vector<std::string> active_lines() const;
+
+    // A delivery that failed for a reason that is not Odoo's: of PostgreSQL, or of ours.
+    struct setback {
+        unsigned failures = 0;
+        bool told = false, told_unstored = false;       // in the log, once per row
+        clock::time_point last{}, not_before{};         // not_before: where the row could not be told to wait
+    };
 
     environment& env_;
     const std::vector<std::unique_ptr<line>>& lines_;
@@ -40,7 +51,9 @@ private:
     std::set<std::int64_t> orders_;    // odoo_id of what is in flight
     int finishes_ = 0, consumptions_ = 0;
     bool open_ = false, suspect_ = false, stopping_ = false, draining_ = false;
-    std::chrono::steady_clock::time_point next_drain_{};
+    clock::time_point next_drain_{};
+    std::map<std::int64_t, setback> setbacks_;   // by outbox id
+    std::string round_fault_;                    // why the last round failed; empty: it did not, or PostgreSQL is away
 };
 
 }  // namespace batchbridge::tasks
