@@ -144,6 +144,7 @@ asio::awaitable<void> store::delivered(const hold& h, const delivery& d, bool do
         all.emplace_back("update odoo_attempt set ended_at = now(), outcome = 'ok', answer = $3 where id = $1 and line = $2").bind(*attempt).bind(h.line).bind(note);
         all.push_back(journal_attempt(*attempt, note));
     }
+    all.emplace_back(resolve_parked_sql("(select * from odoo_outbox where id = $1 and line = $2)")).bind(d.id).bind(h.line);
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
@@ -156,7 +157,7 @@ asio::awaitable<void> store::retry_later(const hold& h, const delivery& d, core:
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
-asio::awaitable<void> store::park(const hold& h, const delivery& d, const std::string& reason)
+asio::awaitable<bool> store::park(const hold& h, const delivery& d, const std::string& reason)
 {
     journal_entry e;
     e.batch_id = d.batch_id;
@@ -171,7 +172,25 @@ asio::awaitable<void> store::park(const hold& h, const delivery& d, const std::s
             .bind(d.batch_id).bind(h.line).bind(reason).bind(d.id).bind(d.version).bind(domain::to_string(d.kind));
     all.push_back(journaled(h.line, e, "update odoo_outbox set state = 'parked', last_error = $8 where id = $10 and line = $1 and version = $11 and state in ('due', 'sending')"));
     all.back().bind(d.id).bind(d.version);
-    co_await fenced_pipeline(pool_, h, std::move(all));
+    const auto parked = all.size() - 1;
+    alert_note alert;
+    alert.kind = "delivery_parked";
+    alert.subject = d.mo_id;
+    alert.text = fmt::format("{} of {}: {}", domain::to_string(d.kind), d.mo_id, reason);
+    all.push_back(alert_statement(h.line, alert, "exists (select from odoo_outbox where id = $5 and line = $1 and version = $6 and state = 'parked')"));
+    all.back().bind(d.id).bind(d.version);
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return r[parked].at(0, 0).as_int64() == 1;
+}
+
+asio::awaitable<bool> store::drop_consumption(const hold& h, const delivery& d, const alert_note& alert)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update odoo_outbox set state = 'discarded', last_error = $3 where id = $1 and line = $2 and state in ('due', 'sending', 'parked')").bind(d.id).bind(h.line).bind(alert.text);
+    all.push_back(alert_statement(h.line, alert, "exists (select from odoo_outbox where id = $5 and line = $1 and state = 'discarded')"));
+    all.back().bind(d.id);
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return !r.back().empty() && r.back().at(0, 0).as_int() == 1;
 }
 
 asio::awaitable<void> store::discard(const hold& h, const delivery& d, const std::string& reason)

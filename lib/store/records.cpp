@@ -24,9 +24,11 @@ asio::awaitable<void> store::reset_refusals(const hold& h)
 
 asio::awaitable<bool> store::raise_alert(const std::string& line, const std::string& kind, const std::string& subject, const std::string& text)
 {
-    pg::statement s("insert into alert (line, kind, subject, text) values ($1, $2, $3, $4) on conflict (line, kind, subject) where state <> 'resolved' do update set count = alert.count + 1, last_at = now(), "
-                    "text = excluded.text returning count");
-    s.bind(line).bind(kind).bind(subject).bind(text);
+    alert_note note;
+    note.kind = kind;
+    note.subject = subject;
+    note.text = text;
+    const auto s = alert_statement(line, note, "true");
     const auto r = co_await read_one(pool_, s);
     co_return r.at(0, 0).as_int() == 1;
 }

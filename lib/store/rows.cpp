@@ -186,4 +186,19 @@ pg::statement journaled(const std::string& line, const journal_entry& e, const s
     return s;
 }
 
+pg::statement alert_statement(const std::string& line, const alert_note& alert, const std::string& condition)
+{
+    pg::statement s("insert into alert (line, kind, subject, text) select $1::text, $2::text, $3::text, $4::text where " + condition +
+                    " on conflict (line, kind, subject) where state <> 'resolved' do update set count = alert.count + 1, last_at = now(), text = excluded.text returning count");
+    s.bind(line).bind(alert.kind).bind(alert.subject).bind(alert.text);
+    return s;
+}
+
+std::string resolve_parked_sql(const std::string& order)
+{
+    return "update alert a set state = 'resolved', resolved_at = now() from " + order +
+           " t where a.line = t.line and a.kind = 'delivery_parked' and a.subject = t.mo_id and a.state <> 'resolved' and not exists (select from odoo_outbox p where p.odoo_db = t.odoo_db and "
+           "p.odoo_id = t.odoo_id and p.kind in ('finish', 'cancel', 'consumption') and p.state in ('due', 'sending', 'parked') and p.state = 'parked')";
+}
+
 }  // namespace batchbridge::store

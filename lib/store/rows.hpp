@@ -29,4 +29,11 @@ pg::statement journal_statement(const std::string& line, const journal_entry& e)
 // the number of rows it hit. Parameters: $1 is the line, $2 the entry's batch_id; those of `act` start at $10.
 pg::statement journaled(const std::string& line, const journal_entry& e, const std::string& act);
 
+// Raises the alert, or counts it once more, if `condition` holds; parameters of the condition start at $5. The result is no
+// row, or one with its count.
+pg::statement alert_statement(const std::string& line, const alert_note& alert, const std::string& condition);
+// The alert of a parked delivery ends when no parked one of its order is left. `order` names line, odoo_db, odoo_id and
+// mo_id, for instance a row of odoo_outbox or mo_batch.
+std::string resolve_parked_sql(const std::string& order);
+
 }  // namespace batchbridge::store

@@ -67,6 +67,11 @@ struct journal_entry {
     std::string who = "batchbridge";
 };
 
+// An alert that is raised in the transaction it is about, so that a crash between the two cannot lose it.
+struct alert_note {
+    std::string kind, subject, text;
+};
+
 struct staged_order {
     domain::mapped_order order;
     int slot = 0;
@@ -208,9 +213,15 @@ public:
     // Completed, acknowledged by Odoo at exactly the current version and done-marked (or `mark_done` false).
     boost::asio::awaitable<std::vector<domain::batch>> archivable(const std::string& line, bool mark_done);
     // mo_batch -> mo_histories with its consumption, in one transaction; open outbox rows of the batch end (discarded,
-    // except for status completed where they are sent). False: the row is already gone (then nothing happened, L-05).
-    boost::asio::awaitable<bool> archive(const hold& h, std::int64_t batch_id, domain::history_status status,
-                                         const std::string& notes, std::optional<journal_entry> entry);
+    // except for status completed where they are sent), and the alert of a parked one with them. False: the row is already
+    // gone (then nothing happened, L-05).
+    boost::asio::awaitable<bool> archive(const hold& h, std::int64_t batch_id, domain::history_status status, const std::string& notes,
+                                         std::optional<journal_entry> entry, std::optional<alert_note> alert = std::nullopt);
+    // The end of a cancel delivery: the order is cancelled or gone in Odoo, as `note` says. The row is sent, and its held, lost
+    // or parked batch archived as cancelled with it. A cancelling batch stays: the read cycle ends it once its slot is certain
+    // to stay empty. Nothing happens if the cancel was given up meanwhile (a person completed the batch).
+    // True: the batch was archived.
+    boost::asio::awaitable<bool> cancelled_in_odoo(const hold& h, const delivery& d, const std::string& note);
 
     // --- deliveries ------------------------------------------------------------------------------------------------
     // Rows of these lines and this odoo_db that may be worked on now: state due or sending, next_at passed, no attempt of
@@ -230,14 +241,18 @@ public:
     // finish: commits the values of step 0; false when the row's version moved on.
     boost::asio::awaitable<bool> set_finish_values(const hold& h, const delivery& d, const domain::finish_values& v);
     // The delivery reached Odoo at d.version. Row: sent, or due again after `live_interval` if a newer version exists.
-    // Batch: update_odoo if its version is d.version; done_marked as given. Also closes `attempt` as ok when given.
+    // Batch: update_odoo if its version is d.version; done_marked as given. Also closes `attempt` as ok when given, and the
+    // alert of a delivery of this order that was parked.
     boost::asio::awaitable<void> delivered(const hold& h, const delivery& d, bool done_marked, core::duration live_interval,
                                            std::optional<std::int64_t> attempt, const std::string& note);
     // Back to due after `delay`; tries + 1. A newer version that replaced it meanwhile keeps its own next_at.
     boost::asio::awaitable<void> retry_later(const hold& h, const delivery& d, core::duration delay, const std::string& error);
-    // Dead letter. A finish or cancel also makes its batch `parked` with the reason.
-    boost::asio::awaitable<void> park(const hold& h, const delivery& d, const std::string& reason);
+    // Dead letter, with its alert `delivery_parked`. A finish or cancel also makes its batch `parked` with the reason. False:
+    // the row moved on meanwhile, nothing was parked.
+    boost::asio::awaitable<bool> park(const hold& h, const delivery& d, const std::string& reason);
     boost::asio::awaitable<void> discard(const hold& h, const delivery& d, const std::string& reason);
+    // Live values that Odoo must not get any more: discarded, with an alert. True: the alert was not open before.
+    boost::asio::awaitable<bool> drop_consumption(const hold& h, const delivery& d, const alert_note& alert);
     // Was a value ever sent for this order by one of our attempts (for finish: may an unmapped picked value be ours)?
     boost::asio::awaitable<std::vector<domain::move_value>> attempted_values(const std::string& odoo_db, std::int64_t odoo_id, std::int64_t batch_id);
     // Has Odoo accepted anything for this batch?

@@ -106,9 +106,10 @@ asio::awaitable<delivery_end> back_off(work& w, const failed_call& f)
 asio::awaitable<delivery_end> park(work& w, const std::string& reason)
 {
     auto& env = w.env();
-    co_await env.store.park(w.l.hold(), w.d, reason);
-    co_await env.store.raise_alert(w.l.name(), "delivery_parked", w.d.mo_id, fmt::format("{} of {}: {}", domain::to_string(w.d.kind), w.d.mo_id, reason));
-    core::log::error(w.about, "{} parked until a person acts (retry, complete or discard it): {}", domain::to_string(w.d.kind), reason);
+    const bool parked = co_await env.store.park(w.l.hold(), w.d, reason);
+    // Otherwise it has a newer version, which will be judged by itself.
+    if (parked)
+        core::log::error(w.about, "{} parked until a person acts (retry, complete or discard it): {}", domain::to_string(w.d.kind), reason);
     w.l.rows_changed();
     co_return delivery_end::settled;
 }
@@ -178,9 +179,13 @@ asio::awaitable<delivery_end> archive_cancelled(work& w, const std::string& why)
     entry.what = "odoo.state";
     entry.mo_id = w.d.mo_id;
     entry.answer = why;
-    co_await env.store.archive(w.l.hold(), w.d.batch_id, domain::history_status::cancelled, why, std::move(entry));
-    co_await env.store.raise_alert(w.l.name(), "order_cancelled", w.d.mo_id, fmt::format("{}: {}", w.d.mo_id, why));
-    core::log::error(w.about, "archived as cancelled: {}", why);
+    store::alert_note alert;
+    alert.kind = "order_cancelled";
+    alert.subject = w.d.mo_id;
+    alert.text = fmt::format("{}: {}", w.d.mo_id, why);
+    const bool archived = co_await env.store.archive(w.l.hold(), w.d.batch_id, domain::history_status::cancelled, why, std::move(entry), std::move(alert));
+    if (archived)
+        core::log::error(w.about, "archived as cancelled: {}", why);
     wake_archiver(w.l);
     co_return delivery_end::settled;
 }
@@ -190,7 +195,6 @@ asio::awaitable<delivery_end> finished(work& w, bool done_marked, const std::str
     auto& env = w.env();
     co_await env.store.delivered(w.l.hold(), w.d, done_marked, env.config.odoo_live_interval, std::nullopt, note);
     BATCHBRIDGE_CRASH_POINT("finish.recorded");
-    co_await env.store.resolve_alert(w.l.name(), "delivery_parked", w.d.mo_id);
     core::log::info(w.about, "finished in Odoo: {}", note);
     wake_archiver(w.l);
     co_return delivery_end::settled;
@@ -323,9 +327,13 @@ asio::awaitable<delivery_end> deliver_finish(work& w)
 
 asio::awaitable<delivery_end> drop_consumption(work& w, const char* kind, const std::string& why)
 {
+    store::alert_note alert;
+    alert.kind = kind;
+    alert.subject = w.d.mo_id;
+    alert.text = fmt::format("{}: {}", w.d.mo_id, why);
     auto& env = w.env();
-    co_await env.store.discard(w.l.hold(), w.d, why);
-    if (co_await env.store.raise_alert(w.l.name(), kind, w.d.mo_id, fmt::format("{}: {}", w.d.mo_id, why)))
+    const bool news = co_await env.store.drop_consumption(w.l.hold(), w.d, alert);
+    if (news)
         core::log::warning(w.about, "live consumption dropped: {}", why);
     co_return delivery_end::settled;
 }
@@ -398,11 +406,8 @@ asio::awaitable<delivery_end> deliver_cancel(work& w)
         if (fresh && fresh->state != order_state::cancel)
             co_return co_await park(w, fmt::format("action_cancel was answered and the order is still '{}'", domain::to_string(fresh->state)));
     }
-    co_await env.store.delivered(w.l.hold(), w.d, false, env.config.odoo_live_interval, std::nullopt, how);
-    // A batch still in the PLC is archived by the read cycle once its slot is certain to stay empty.
-    if (w.d.batch && w.d.batch->state != domain::batch_state::cancelling) {
-        co_await env.store.archive(w.l.hold(), w.d.batch_id, domain::history_status::cancelled, how, std::nullopt);
-    }
+    co_await env.store.cancelled_in_odoo(w.l.hold(), w.d, how);
+    BATCHBRIDGE_CRASH_POINT("cancel.recorded");
     core::log::info(w.about, "order {}", how);
     wake_archiver(w.l);
     co_return delivery_end::settled;

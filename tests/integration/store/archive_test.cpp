@@ -261,3 +261,68 @@ TEST_CASE("the live deliveries of an archived batch are folded in the journal to
     CHECK(rows[1] == std::vector<std::optional<std::string>>{"ok: 5", "4"});
     CHECK(b.count(fmt::format("journal where what = 'odoo.write_consumption' and batch_id = {}", batches[1].id)) == 5);
 }
+
+TEST_CASE("a cancel that Odoo has confirmed ends with its held, lost or parked batch in one step")
+{
+    const auto state = GENERATE(batch_state::held, batch_state::lost, batch_state::parked);
+    CAPTURE(domain::to_string(state));
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.dose(id, "10.5");
+    b.set_state(id, state);
+    REQUIRE(b.await(b.db.ask_cancel(b.h, id, entry("api.cancel", "not wanted"))));
+    auto d = b.delivery(id, "cancel");
+    b.await(b.db.park(b.h, d, "Odoo refused it"));
+    REQUIRE(b.await(b.db.retry_batch(b.h, id, entry("api.retry", ""))));
+    b.await(b.db.raise_alert("line1", "delivery_parked", "WH/MO/00001", "from before"));
+    b.set_state(id, state);
+    d = b.delivery(id, "cancel");
+    CHECK(b.await(b.db.cancelled_in_odoo(b.h, d, "cancelled in Odoo")));
+    CHECK(b.count("mo_batch") == 0);
+    CHECK(b.value("select status || ': ' || notes from mo_histories") == "cancelled: cancelled in Odoo");
+    CHECK(b.value("select actual from mo_histories_consumption where silo = 101") == "10.500");
+    CHECK(b.value("select state from odoo_outbox where kind = 'cancel'") == "sent");
+    CHECK(b.count("journal where what = 'odoo.cancel' and answer = 'cancelled in Odoo'") == 1);
+    CHECK(b.count("alert where kind = 'delivery_parked' and state <> 'resolved'") == 0);
+    // Said once more, after a crash that nobody noticed, it changes nothing.
+    const auto before = b.contents();
+    CHECK_FALSE(b.await(b.db.cancelled_in_odoo(b.h, d, "cancelled in Odoo")));
+    CHECK(b.contents() == before);
+}
+
+TEST_CASE("a cancel that a person gave up meanwhile, or whose batch is still being taken out, archives nothing")
+{
+    store_bench b;
+    const auto batches = b.load(b.h, {1, 2});
+    const auto held = batches[0].id, leaving = batches[1].id;
+    b.set_state(held, batch_state::held);
+    REQUIRE(b.await(b.db.ask_cancel(b.h, held, entry("api.cancel", "not wanted"))));
+    const auto d = b.delivery(held, "cancel");
+    REQUIRE(b.await(b.db.complete_batch(b.h, held, kg("12"), b.batch(held).planned, entry("api.complete", "weighed by hand"))));
+    const auto before = b.contents();
+    CHECK_FALSE(b.await(b.db.cancelled_in_odoo(b.h, d, "cancelled in Odoo")));
+    CHECK(b.contents() == before);
+
+    REQUIRE(b.await(b.db.ask_take_out(b.h, leaving, "cancelled", entry("api.cancel", ""))));
+    CHECK_FALSE(b.await(b.db.cancelled_in_odoo(b.h, b.delivery(leaving, "cancel"), "cancelled in Odoo")));
+    CHECK(b.delivery_state(leaving, "cancel") == "sent");
+    CHECK(b.batch(leaving).state == batch_state::cancelling);
+}
+
+TEST_CASE("an archived batch raises its alert and takes the one of its parked delivery along, in the same step")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.complete(id, "10");
+    b.await(b.db.park(b.h, b.delivery(id, "finish"), "refused"));
+    CHECK(b.count("alert where kind = 'delivery_parked' and subject = 'WH/MO/00001' and state = 'open'") == 1);
+    store::alert_note alert;
+    alert.kind = "order_cancelled";
+    alert.subject = "WH/MO/00001";
+    alert.text = "the order is cancelled in Odoo";
+    CHECK(b.await(b.db.archive(b.h, id, history_status::cancelled, "cancelled in Odoo", std::nullopt, alert)));
+    CHECK(b.value("select string_agg(kind || ' ' || state, ', ' order by id) from alert") == "delivery_parked resolved, order_cancelled open");
+    const auto before = b.contents();
+    CHECK_FALSE(b.await(b.db.archive(b.h, id, history_status::cancelled, "cancelled in Odoo", std::nullopt, alert)));
+    CHECK(b.contents() == before);
+}

@@ -92,6 +92,17 @@ std::vector<writing_function> writing_functions()
         {"retry_later", [](plant& p, const store::hold& h) { p.b.await(p.b.db.retry_later(h, p.finish, 5s, "busy")); }, ""},
         {"park", [](plant& p, const store::hold& h) { p.b.await(p.b.db.park(h, p.finish, "refused")); }, ""},
         {"discard", [](plant& p, const store::hold& h) { p.b.await(p.b.db.discard(h, p.consumption, "not wanted")); }, ""},
+        {"drop_consumption", [](plant& p, const store::hold& h) { p.b.await(p.b.db.drop_consumption(h, p.consumption, store::alert_note{"order_gone", "WH/MO/00001", "it is gone"})); }, ""},
+        {"cancelled_in_odoo",
+         [](plant& p, const store::hold& h) {
+             auto cancel = p.finish;
+             cancel.id = std::stoll(p.b.value("select id from odoo_outbox where kind = 'cancel'"));
+             cancel.kind = domain::delivery_kind::cancel;
+             cancel.batch_id = p.held.id;
+             cancel.version = p.held.version;
+             p.b.await(p.b.db.cancelled_in_odoo(h, cancel, "cancelled in Odoo"));
+         },
+         "insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, version) select line, odoo_db, odoo_id, mo_id, id, 'cancel', version from mo_batch where state = 'held'"},
         {"ask_take_out", [](plant& p, const store::hold& h) { p.b.await(p.b.db.ask_take_out(h, p.loaded.id, "cancelled", entry("api.cancel", ""))); }, ""},
         {"disarmed", [](plant& p, const store::hold& h) { p.b.await(p.b.db.disarmed(h, p.loaded.id)); }, ""},
         {"ask_cancel", [](plant& p, const store::hold& h) { p.b.await(p.b.db.ask_cancel(h, p.held.id, entry("api.cancel", ""))); }, ""},

@@ -179,6 +179,8 @@ TEST_CASE("a parked finish parks its batch with the reason and stays parked unti
     CHECK(b.delivery_state(id, "finish") == "parked");
     CHECK(b.value("select last_error from odoo_outbox") == "no such order");
     CHECK(b.value("select answer from journal where what = 'parked.finish'") == "no such order");
+    // The alert comes with it: a crash behind it cannot leave a parked order that nobody is told of.
+    CHECK(b.value("select kind || ' ' || subject || ': ' || text from alert") == "delivery_parked WH/MO/00001: finish of WH/MO/00001: no such order");
     CHECK(b.due().empty());
     const auto parked = b.delivery(id, "finish");
     // Neither the machinery that sends nor the sweep brings it back.
@@ -219,7 +221,7 @@ TEST_CASE("parking an older version than the present one parks neither the row n
     b.await(b.db.park(b.h, old, "refused"));
     REQUIRE(b.await(b.db.complete_batch(b.h, id, kg("12"), b.batch(id).actual, entry("api.complete", "weighed by hand"))));
     const auto before = b.contents();
-    b.await(b.db.park(b.h, old, "refused once more"));
+    CHECK_FALSE(b.await(b.db.park(b.h, old, "refused once more")));
     CHECK(b.contents() == before);
 }
 
@@ -275,4 +277,37 @@ TEST_CASE("a completed batch without a finish gets one with its stored figures, 
     CHECK(d.payload.at("actual").at("101").as_string() == "10.500");
     b.await(b.db.delivered(b.h, d, true, 5s, std::nullopt, ""));
     CHECK(b.await(b.db.sweep_completed(b.h)) == 0);
+}
+
+TEST_CASE("live values that Odoo must not get any more are dropped together with their alert")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.dose(id, "10");
+    store::alert_note alert;
+    alert.kind = "order_done_elsewhere";
+    alert.subject = "WH/MO/00001";
+    alert.text = "the order is done in Odoo";
+    CHECK(b.await(b.db.drop_consumption(b.h, b.delivery(id, "consumption"), alert)));
+    CHECK(b.delivery_state(id, "consumption") == "discarded");
+    CHECK(b.count("alert where kind = 'order_done_elsewhere' and state = 'open' and count = 1") == 1);
+    b.dose(id, "20");
+    CHECK_FALSE(b.await(b.db.drop_consumption(b.h, b.delivery(id, "consumption"), alert)));
+    CHECK(b.count("alert where count = 2") == 1);
+}
+
+TEST_CASE("a delivered order resolves the alert of its parked delivery in the same step, unless another one is still parked")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.complete(id, "10");
+    b.await(b.db.park(b.h, b.delivery(id, "finish"), "refused"));
+    b.change("update odoo_outbox set state = 'due'");
+    add(b, "consumption", 1);
+    b.change("update odoo_outbox set state = 'parked' where kind = 'consumption'");
+    b.await(b.db.delivered(b.h, b.delivery(id, "finish"), true, 5s, std::nullopt, "done"));
+    CHECK(b.value("select state from alert") == "open");
+    b.change("update odoo_outbox set state = 'due' where kind = 'finish'; update odoo_outbox set state = 'discarded' where kind = 'consumption'");
+    b.await(b.db.delivered(b.h, b.delivery(id, "finish"), true, 5s, std::nullopt, "done"));
+    CHECK(b.value("select state from alert") == "resolved");
 }

@@ -107,4 +107,5 @@ TEST_CASE("text of Odoo that is no UTF-8 or holds NUL parks its order with that 
     CHECK(b.erp.count("write_final 1") == 1);
     CHECK_THAT(b.sql("select last_error from odoo_outbox"), Catch::Contains("caf? ? closed"));
     CHECK_THAT(b.sql("select answer from odoo_attempt"), Catch::Contains("caf? ? closed"));
+    CHECK(b.count("alert where kind = 'delivery_parked' and state = 'open' and text like '%caf? ? closed%'") == 1);
 }

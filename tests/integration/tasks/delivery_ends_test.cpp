@@ -1,0 +1,39 @@
+// How deliveries end in Odoo's different answers.
+#include "delivery_bench.hpp"
+
+#include <fmt/format.h>
+
+using namespace batchbridge;
+using namespace batchbridge::tests;
+
+TEST_CASE("an order that is cancelled in Odoo before its finish is archived as cancelled with its alert")
+{
+    delivery_bench b;
+    b.erp.add(1).state = domain::order_state::cancel;
+    b.completed(1);
+    b.await("the archive", [&] { return b.count("mo_histories") == 1; });
+    CHECK(b.sql("select status from mo_histories") == "cancelled");
+    CHECK(b.count("alert where kind = 'order_cancelled' and subject = 'WH/MO/00001'") == 1);
+    CHECK(b.count("journal where what = 'odoo.state'") == 1);
+}
+
+TEST_CASE("live values of an order that is done in Odoo are dropped with an alert")
+{
+    delivery_bench b;
+    b.erp.add(1).state = domain::order_state::done;
+    const auto row = b.owe(b.batch(1, "running", {{101, "5"}}), "consumption");
+    b.await("the drop", [&] { return b.state_of(row) == "discarded"; });
+    CHECK(b.erp.calls == std::vector<std::string>{"read 1"});
+    CHECK(b.count("alert where kind = 'order_done_elsewhere' and subject = 'WH/MO/00001'") == 1);
+}
+
+TEST_CASE("a held batch that a person cancels is cancelled in Odoo and archived")
+{
+    delivery_bench b;
+    b.erp.add(1);
+    b.owe(b.batch(1, "held", {{101, "5"}}), "cancel");
+    b.await("the archive", [&] { return b.count("mo_histories") == 1; });
+    CHECK(b.erp.calls == std::vector<std::string>{"read 1", "cancel 1", "read 1"});
+    CHECK(b.sql("select status from mo_histories") == "cancelled");
+    CHECK(b.count("odoo_outbox where kind = 'cancel' and state = 'sent'") == 1);
+}
