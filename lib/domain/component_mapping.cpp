@@ -165,7 +165,10 @@ std::variant<mapped_order, refused_order, not_ours> map_order(const plant_map& m
     }
 }
 
-std::vector<move_value> consumption_values(const plant_map& map, const order& fresh, const silo_kg& actual)
+namespace {
+
+// The moves that what was dosed from a silo is booked in.
+std::map<int, std::vector<const component*>> moves_by_silo(const plant_map& map, const order& fresh)
 {
     std::map<int, std::vector<const component*>> by_silo;
     // In a done order every move is over: there the values are what they should have been.
@@ -175,8 +178,24 @@ std::vector<move_value> consumption_values(const plant_map& map, const order& fr
         const auto match = match_silo(map, c);
         if (match.id != 0 && !match.ambiguous && kg_per_unit(c.uom)) by_silo[match.id].push_back(&c);
     }
+    return by_silo;
+}
+
+}  // namespace
+
+silo_kg unplanned_silos(const plant_map& map, const order& fresh, const silo_kg& actual)
+{
+    const auto by_silo = moves_by_silo(map, fresh);
+    silo_kg out;
+    for (const auto& [silo, kg] : actual)
+        if (!kg.is_zero() && !by_silo.contains(silo)) out[silo] = kg;
+    return out;
+}
+
+std::vector<move_value> consumption_values(const plant_map& map, const order& fresh, const silo_kg& actual)
+{
     std::vector<move_value> out;
-    for (const auto& [id, moves] : by_silo) {
+    for (const auto& [id, moves] : moves_by_silo(map, fresh)) {
         const auto it = actual.find(id);
         const decimal total = it == actual.end() ? decimal() : it->second;
         decimal planned_kg;

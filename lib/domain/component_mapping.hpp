@@ -56,8 +56,14 @@ struct move_value {
 // in proportion to plan at Odoo's rounding, the rest on the last, exact in sum. Moves without a silo are left out.
 std::vector<move_value> consumption_values(const plant_map& map, const order& fresh, const silo_kg& actual);
 
+// What was dosed from silos that no open move of the order stands for: consumption_values books it nowhere.
+silo_kg unplanned_silos(const plant_map& map, const order& fresh, const silo_kg& actual);
+// "silo 101: 12.5 kg, silo 114: 3 kg"
+std::string describe(const silo_kg& v);
+
 struct finish_values {
     std::vector<move_value> moves;
+    silo_kg unplanned;          // dosed, and booked in none of `moves`
     core::decimal produced;     // in the order's unit
     std::string produced_from;  // "plc weight", "sum of components", "planned": for the journal
 };
@@ -68,7 +74,7 @@ struct finish_rules {
     core::produced_policy produced = core::produced_policy::automatic;
     core::unmapped_policy unmapped = core::unmapped_policy::planned;
 };
-// Computed once from step 0's first read. `ours` tells whether a picked value on an unmapped move stems from one of our
+// Computed once from step 0's first read. The sum counts what is booked: not what came from unplanned silos. `ours` tells whether a picked value on an unmapped move stems from one of our
 // attempts (then it may be overwritten; a person's booking is not).
 std::variant<finish_values, finish_refused> compute_finish(const plant_map& map, const order& fresh, const batch& b,
                                                             const finish_rules& rules,

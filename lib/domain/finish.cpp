@@ -18,6 +18,13 @@ decimal step_of(const decimal& rounding)
 
 }  // namespace
 
+std::string describe(const silo_kg& v)
+{
+    std::string out;
+    for (const auto& [silo, kg] : v) out += fmt::format("{}silo {}: {} kg", out.empty() ? "" : ", ", silo, kg.to_string());
+    return out;
+}
+
 std::variant<finish_values, finish_refused> compute_finish(const plant_map& map, const order& fresh, const batch& b, const finish_rules& rules,
                                                             const std::function<bool(const move_value&)>& ours)
 {
@@ -30,7 +37,11 @@ std::variant<finish_values, finish_refused> compute_finish(const plant_map& map,
     for (const auto& [silo, kg] : b.actual) actual += kg;
     for (const auto& [silo, kg] : b.planned) planned += kg;
     if (actual.is_zero()) return finish_refused{"nothing was dosed: an order cannot be finished with no consumption (Odoo would book the plan)"};
+    out.unplanned = unplanned_silos(map, fresh, b.actual);
     decimal sum_kg = actual;
+    for (const auto& [silo, kg] : out.unplanned) sum_kg -= kg;
+    if (sum_kg.is_zero())
+        return finish_refused{fmt::format("no component of the order stands for what was dosed ({}): nothing of it can be booked", describe(out.unplanned))};
     for (const auto& c : fresh.components) {
         const bool over = c.state == "cancel" || (c.state == "done" && fresh.state != order_state::done);
         if (booked(c.move_id) || over || rules.unmapped == core::unmapped_policy::leave) continue;

@@ -113,6 +113,14 @@ asio::awaitable<bool> store::set_finish_values(const hold& h, const delivery& d,
     std::vector<pg::statement> all;
     all.push_back(journaled(h.line, e, "update odoo_outbox set finish_values = $7, state = 'sending' where id = $10 and line = $1 and version = $11 and state in ('due', 'sending')"));
     all.back().bind(d.id).bind(d.version);
+    if (!v.unplanned.empty()) {
+        alert_note alert;
+        alert.kind = "unplanned_silo";
+        alert.subject = d.mo_id;
+        alert.text = fmt::format("{}: dosed and booked nowhere, as no component of the order stands for it: {}", d.mo_id, domain::describe(v.unplanned));
+        all.push_back(alert_statement(h.line, alert, "exists (select from odoo_outbox where id = $5 and line = $1 and version = $6 and state = 'sending')"));
+        all.back().bind(d.id).bind(d.version);
+    }
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
     co_return r.front().at(0, 0).as_int64() == 1;
 }

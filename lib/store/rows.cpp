@@ -78,6 +78,7 @@ json::value finish_json(const domain::finish_values& v)
     out["produced"] = v.produced.to_string();
     out["produced_from"] = v.produced_from;
     out["moves"] = std::move(moves);
+    if (!v.unplanned.empty()) out["unplanned"] = kg_json(v.unplanned);
     return out;
 }
 
@@ -99,6 +100,7 @@ domain::finish_values finish_of(const json::value& v)
     out.produced = core::decimal::parse(v.at("produced").as_string()).value();
     out.produced_from = std::string(v.at("produced_from").as_string());
     out.moves = moves_of(v.at("moves"));
+    if (const auto* unplanned = v.as_object().if_contains("unplanned")) out.unplanned = kg_of(*unplanned);
     return out;
 }
 

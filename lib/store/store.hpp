@@ -238,7 +238,8 @@ public:
                                                                       const boost::json::value& values);
     // outcome ok, rejected or not_sent closes it; unclear leaves outcome null and sets ended_at. Journals it.
     boost::asio::awaitable<void> end_attempt(const hold& h, std::int64_t attempt_id, domain::call_outcome outcome, const std::string& answer);
-    // finish: commits the values of step 0; false when the row's version moved on.
+    // finish: commits the values of step 0, with the alert `unplanned_silo` if something was dosed that they book nowhere;
+    // false when the row's version moved on.
     boost::asio::awaitable<bool> set_finish_values(const hold& h, const delivery& d, const domain::finish_values& v);
     // The delivery reached Odoo at d.version. Row: sent, or due again after `live_interval` if a newer version exists.
     // Batch: update_odoo if its version is d.version; done_marked as given. Also closes `attempt` as ok when given, and the

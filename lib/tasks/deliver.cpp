@@ -267,12 +267,18 @@ asio::awaitable<delivery_end> deliver_finish(work& w)
     const bool stored = values.has_value();
     if (!values) values = co_await values_for(w, *fresh, refused);
     if (!values) co_return co_await park(w, refused);
-    if (fresh->state == order_state::done) co_return co_await judge_done(w, *fresh, *values, "already done");
-    if (fresh->state != order_state::confirmed && fresh->state != order_state::progress && fresh->state != order_state::to_close)
+    const bool done = fresh->state == order_state::done;
+    if (!done && fresh->state != order_state::confirmed && fresh->state != order_state::progress && fresh->state != order_state::to_close)
         co_return co_await park(w, fmt::format("the order is in state '{}' in Odoo; it can only be finished from confirmed, progress or to_close",
                                                domain::to_string(fresh->state)));
-    if (!stored && !co_await env.store.set_finish_values(w.l.hold(), w.d, *values)) co_return delivery_end::settled;
+    if (!stored) {
+        const bool committed = co_await env.store.set_finish_values(w.l.hold(), w.d, *values);
+        if (!committed) co_return delivery_end::settled;
+        if (!values->unplanned.empty())
+            core::log::warning(w.about, "dosed and booked nowhere, as no component of the order stands for it: {}. Book it in Odoo by hand", domain::describe(values->unplanned));
+    }
     BATCHBRIDGE_CRASH_POINT("finish.values");
+    if (done) co_return co_await judge_done(w, *fresh, *values, "already done");
 
     // Step 1, unless an earlier try already left exactly this in Odoo (L-07).
     std::optional<failed_call> failed;

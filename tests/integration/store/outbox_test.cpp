@@ -311,3 +311,24 @@ TEST_CASE("a delivered order resolves the alert of its parked delivery in the sa
     b.await(b.db.delivered(b.h, b.delivery(id, "finish"), true, 5s, std::nullopt, "done"));
     CHECK(b.value("select state from alert") == "resolved");
 }
+
+TEST_CASE("values that book something nowhere come with their alert, read back exactly, and not for a version that moved on")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.complete(id, "10");
+    const auto d = b.delivery(id, "finish");
+    domain::finish_values v;
+    v.produced = kg("10");
+    v.moves.push_back({71, kg("10")});
+    v.unplanned[103] = kg("2.5");
+    auto other = d;
+    other.version = d.version + 1;
+    CHECK_FALSE(b.await(b.db.set_finish_values(b.h, other, v)));
+    CHECK(b.count("alert") == 0);
+    REQUIRE(b.await(b.db.set_finish_values(b.h, d, v)));
+    CHECK(b.delivery(id, "finish").values->unplanned == v.unplanned);
+    CHECK(b.value("select \"values\" -> 'unplanned' ->> '103' from journal where what = 'finish.values'") == "2.5");
+    CHECK(b.value("select kind || ' ' || subject || ' ' || text from alert") ==
+          "unplanned_silo WH/MO/00001 WH/MO/00001: dosed and booked nowhere, as no component of the order stands for it: silo 103: 2.5 kg");
+}

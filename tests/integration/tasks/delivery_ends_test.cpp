@@ -37,3 +37,19 @@ TEST_CASE("a held batch that a person cancels is cancelled in Odoo and archived"
     CHECK(b.sql("select status from mo_histories") == "cancelled");
     CHECK(b.count("odoo_outbox where kind = 'cancel' and state = 'sent'") == 1);
 }
+
+TEST_CASE("material from a silo that the order does not name is not produced, and somebody is told")
+{
+    delivery_bench b;
+    b.erp.add(1, {"SILO-101", "SILO-102"});
+    std::int64_t id = 0;
+    const auto log = b.logged([&] {
+        id = b.completed(1, {{101, "60.5"}, {102, "39"}, {103, "7.25"}});
+        b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
+    });
+    CHECK(b.erp.orders[1].qty_produced == *core::decimal::parse("99.5"));
+    CHECK(b.count("alert where kind = 'unplanned_silo' and subject = 'WH/MO/00001' and text like '%silo 103: 7.25 kg%'") == 1);
+    CHECK(b.count("journal where what = 'finish.values' and \"values\" -> 'unplanned' ->> '103' = '7.25'") == 1);
+    CHECK(occurrences(log, "silo 103: 7.25 kg") == 1);
+    CHECK(occurrences(log, " warning ") == 1);
+}

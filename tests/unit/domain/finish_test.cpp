@@ -248,3 +248,36 @@ TEST_CASE("an order that a person finished with the plan is not taken for ours, 
     same.components[2].quantity = 41;
     CHECK(domain::differences(same, finish(same, b)).empty());
 }
+
+TEST_CASE("what was dosed from a silo that the order does not name is listed, and counts neither as booked nor as produced")
+{
+    auto b = dosed();
+    b.actual[103] = kg("12.5");
+    b.actual[104] = decimal();
+    auto v = finish(order(), b);
+    CHECK(v.moves == moves({{1, "610.5"}, {2, "398.25"}}));
+    CHECK(v.produced == kg("1008.75"));
+    CHECK(v.unplanned == domain::silo_kg{{103, kg("12.5")}});
+    CHECK(domain::describe(v.unplanned) == "silo 103: 12.5 kg");
+    CHECK(finish(order(), dosed()).unplanned.empty());
+    // The PLC's weight is what it is.
+    b.weight = 1020;
+    CHECK(finish(order(), b).produced == 1020);
+    // A move that a person cancelled books nothing either.
+    auto o = order();
+    o.components[1].state = "cancel";
+    v = finish(o, dosed());
+    CHECK(v.moves == moves({{1, "610.5"}}));
+    CHECK(v.produced == kg("610.5"));
+    CHECK(v.unplanned == domain::silo_kg{{102, kg("398.25")}});
+}
+
+TEST_CASE("a batch of which nothing can be booked is parked with the silos it came from")
+{
+    auto b = dosed("0", "0", "12.5");
+    b.actual[103] = kg("12.5");
+    b.actual[104] = kg("3");
+    for (const auto policy : {produced_policy::automatic, produced_policy::plc, produced_policy::sum, produced_policy::planned})
+        CHECK(refusal(order(), b, {policy, unmapped_policy::planned}) ==
+              "no component of the order stands for what was dosed (silo 103: 12.5 kg, silo 104: 3 kg): nothing of it can be booked");
+}
