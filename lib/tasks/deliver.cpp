@@ -79,16 +79,13 @@ failed_call failure_of(const odoo::error& e)
     return f;
 }
 
+// After an unclear write the row also waits until ODOO_UNCLEAR_WAIT after the start of the attempt: store::due_deliveries sees to
+// that, by the database's clock, for every row of the order.
 asio::awaitable<delivery_end> back_off(work& w, const failed_call& f)
 {
     auto& env = w.env();
-    core::duration delay{};
-    if (f.outcome == call_outcome::unclear) {
-        delay = env.config.odoo_unclear_wait;
-    } else {
-        const core::backoff_limits pace{first_retry, env.config.odoo_retry_max};
-        delay = core::backoff_delay(pace, static_cast<unsigned>(w.d.tries) + 1, core::random_unit());
-    }
+    const core::backoff_limits pace{first_retry, env.config.odoo_retry_max};
+    auto delay = core::backoff_delay(pace, static_cast<unsigned>(w.d.tries) + 1, core::random_unit());
     if (f.outcome == call_outcome::rejected && domain::decide_delivery(f.decision) == domain::delivery_step::wait_for_configuration) {
         delay = configuration_retry;
         if (co_await env.store.raise_alert(w.l.name(), "odoo_configuration", "odoo", f.text))
@@ -96,7 +93,7 @@ asio::awaitable<delivery_end> back_off(work& w, const failed_call& f)
     }
     co_await env.store.retry_later(w.l.hold(), w.d, delay, f.text);
     if (f.outcome == call_outcome::unclear)
-        core::log::warning(w.about, "{} unclear, nothing more is sent for this order for {}: {}", domain::to_string(w.d.kind),
+        core::log::warning(w.about, "{} unclear, nothing more is sent for this order until {} after it was begun: {}", domain::to_string(w.d.kind),
                            core::to_string(env.config.odoo_unclear_wait), f.text);
     else
         core::log::info(w.about, "{} will be repeated: {}", domain::to_string(w.d.kind), f.text);
@@ -133,7 +130,10 @@ asio::awaitable<std::optional<failed_call>> read_order(work& w, std::optional<do
         out = co_await w.env().erp.read_order(w.d.odoo_id);
         co_return std::nullopt;
     } catch (const odoo::error& e) {
-        co_return failure_of(e);
+        auto f = failure_of(e);
+        // A read without an answer has changed nothing: nobody need wait for what may come of it.
+        if (f.outcome == call_outcome::unclear) f.outcome = call_outcome::not_sent;
+        co_return f;
     }
 }
 

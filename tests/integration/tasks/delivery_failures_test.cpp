@@ -109,3 +109,39 @@ TEST_CASE("text of Odoo that is no UTF-8 or holds NUL parks its order with that 
     CHECK_THAT(b.sql("select answer from odoo_attempt"), Catch::Contains("caf? ? closed"));
     CHECK(b.count("alert where kind = 'delivery_parked' and state = 'open' and text like '%caf? ? closed%'") == 1);
 }
+
+TEST_CASE("a read without an answer is repeated soon: nothing was written")
+{
+    delivery_bench b;
+    REQUIRE(b.config.odoo_unclear_wait > 60s);
+    b.erp.add(1);
+    b.erp.before = [&b](const std::string& call) {
+        if (call == "read 1" && b.erp.count("read 1") == 1) throw no_answer();
+    };
+    const auto id = b.completed(1);
+    b.await("the finish", [&] { return b.finish_state(id) == "sent"; }, 5s);
+    CHECK(b.erp.count("probe") == 1);
+}
+
+TEST_CASE("after a write without an answer nothing is sent for the order until its wait is over, whatever fails or is asked for meanwhile")
+{
+    delivery_bench b({{"ODOO_UNCLEAR_WAIT", "4s"}, {"ODOO_WRITE_TIMEOUT", "1s"}});
+    b.erp.add(1);
+    b.erp.after = [&b](const std::string& call) {
+        if (call == "write_final 1" && b.erp.count(call) == 1) throw no_answer();
+    };
+    const auto id = b.completed(1);
+    b.await("the unclear write", [&] { return b.count("odoo_outbox where tries = 1 and state = 'due'") == 1; });
+    // Its own back-off is short; a person asks for it at once.
+    CHECK(b.count("odoo_outbox where next_at <= now() + interval '1 second'") == 1);
+    b.sql("update odoo_outbox set next_at = now() returning 1");
+    b.erp.calls.clear();
+    b.wake();
+    b.run_for(2000ms);
+    CHECK(b.erp.count("read 1") == 0);
+    b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
+    CHECK(b.sql("select min(a.started_at) + interval '4 seconds' <= max(a.started_at) from odoo_attempt a") == "t");
+    // What was written was found and not written again.
+    CHECK(b.erp.count("write_final 1") == 0);
+    CHECK(b.count("odoo_attempt where outcome is null") == 1);
+}
