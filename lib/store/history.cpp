@@ -47,6 +47,7 @@ std::vector<pg::statement> archive_statements(const std::string& line, std::int6
                      "('due', 'sending', 'parked') and (kind in ('finish', 'consumption') or kind = 'cancel' and $3 = 'reset') and exists (select from mo_batch where id = $1 and line = $2" + guard + ")")
         .bind(batch_id).bind(line).bind(domain::to_string(status));
     all.emplace_back(resolve_parked_sql("(select * from mo_batch where id = $1 and line = $2" + guard + ")")).bind(batch_id).bind(line);
+    all.push_back(resolve_configuration(line));
     if (alert) {
         all.push_back(alert_statement(line, *alert, "exists (select from mo_batch where id = $5 and line = $1" + guard + ")"));
         all.back().bind(batch_id);

@@ -153,16 +153,40 @@ asio::awaitable<void> store::delivered(const hold& h, const delivery& d, bool do
         all.push_back(journal_attempt(*attempt, note));
     }
     all.emplace_back(resolve_parked_sql("(select * from odoo_outbox where id = $1 and line = $2)")).bind(d.id).bind(h.line);
+    all.push_back(resolve_configuration(h.line));
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
+
+namespace {
+
+pg::statement due_again(const std::string& line, const delivery& d, core::duration delay, const std::string& error)
+{
+    pg::statement s("update odoo_outbox set state = 'due', tries = tries + 1, last_error = $5, next_at = case when version = $3 then now() + $4::interval else next_at end where id = $1 and line = $2 and "
+                    "state in ('due', 'sending')");
+    s.bind(d.id).bind(line).bind(d.version).bind(interval_of(delay)).bind(error);
+    return s;
+}
+
+}  // namespace
 
 asio::awaitable<void> store::retry_later(const hold& h, const delivery& d, core::duration delay, const std::string& error)
 {
     std::vector<pg::statement> all;
-    all.emplace_back("update odoo_outbox set state = 'due', tries = tries + 1, last_error = $5, next_at = case when version = $3 then now() + $4::interval else next_at end where id = $1 and line = $2 and "
-                     "state in ('due', 'sending')")
-        .bind(d.id).bind(h.line).bind(d.version).bind(interval_of(delay)).bind(error);
+    all.push_back(due_again(h.line, d, delay, error));
     co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<bool> store::wait_for_configuration(const hold& h, const delivery& d, core::duration delay, const std::string& error)
+{
+    std::vector<pg::statement> all;
+    all.push_back(due_again(h.line, d, delay, waits_for_configuration + error));
+    alert_note alert;
+    alert.kind = "odoo_configuration";
+    alert.subject = "odoo";
+    alert.text = error;
+    all.push_back(alert_statement(h.line, alert, "true"));
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return r.back().at(0, 0).as_int() == 1;
 }
 
 asio::awaitable<bool> store::park(const hold& h, const delivery& d, const std::string& reason)
@@ -187,6 +211,7 @@ asio::awaitable<bool> store::park(const hold& h, const delivery& d, const std::s
     alert.text = fmt::format("{} of {}: {}", domain::to_string(d.kind), d.mo_id, reason);
     all.push_back(alert_statement(h.line, alert, "exists (select from odoo_outbox where id = $5 and line = $1 and version = $6 and state = 'parked')"));
     all.back().bind(d.id).bind(d.version);
+    all.push_back(resolve_configuration(h.line));
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
     co_return r[parked].at(0, 0).as_int64() == 1;
 }
@@ -195,6 +220,7 @@ asio::awaitable<bool> store::drop_consumption(const hold& h, const delivery& d, 
 {
     std::vector<pg::statement> all;
     all.emplace_back("update odoo_outbox set state = 'discarded', last_error = $3 where id = $1 and line = $2 and state in ('due', 'sending', 'parked')").bind(d.id).bind(h.line).bind(alert.text);
+    all.push_back(resolve_configuration(h.line));
     all.push_back(alert_statement(h.line, alert, "exists (select from odoo_outbox where id = $5 and line = $1 and state = 'discarded')"));
     all.back().bind(d.id);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));

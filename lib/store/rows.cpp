@@ -203,4 +203,14 @@ std::string resolve_parked_sql(const std::string& order)
            "p.odoo_id = t.odoo_id and p.kind in ('finish', 'cancel', 'consumption') and p.state in ('due', 'sending', 'parked') and p.state = 'parked')";
 }
 
+const std::string waits_for_configuration = "waits for the configuration: ";
+
+pg::statement resolve_configuration(const std::string& line)
+{
+    pg::statement s("update alert set state = 'resolved', resolved_at = now() where line = $1 and kind = 'odoo_configuration' and state <> 'resolved' and not exists (select from odoo_outbox o where o.line = $1 and "
+                    "o.state in ('due', 'sending') and starts_with(o.last_error, $2))");
+    s.bind(line).bind(waits_for_configuration);
+    return s;
+}
+
 }  // namespace batchbridge::store

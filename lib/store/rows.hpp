@@ -36,4 +36,9 @@ pg::statement alert_statement(const std::string& line, const alert_note& alert, 
 // mo_id, for instance a row of odoo_outbox or mo_batch.
 std::string resolve_parked_sql(const std::string& order);
 
+// How odoo_outbox.last_error begins while a row waits because Odoo refuses us.
+extern const std::string waits_for_configuration;
+// The alert about that ends when no row of the line waits so. Part of everything that ends a row.
+pg::statement resolve_configuration(const std::string& line);
+
 }  // namespace batchbridge::store

@@ -248,6 +248,9 @@ public:
                                            std::optional<std::int64_t> attempt, const std::string& note);
     // Back to due after `delay`; tries + 1. A newer version that replaced it meanwhile keeps its own next_at.
     boost::asio::awaitable<void> retry_later(const hold& h, const delivery& d, core::duration delay, const std::string& error);
+    // The same for a row that waits because Odoo refuses us (login, key, rights, address), with the alert `odoo_configuration`:
+    // one for all rows of the line that wait so. It is resolved with whatever ends the last of them. True: it was not open before.
+    boost::asio::awaitable<bool> wait_for_configuration(const hold& h, const delivery& d, core::duration delay, const std::string& error);
     // Dead letter, with its alert `delivery_parked`. A finish or cancel also makes its batch `parked` with the reason. False:
     // the row moved on meanwhile, nothing was parked.
     boost::asio::awaitable<bool> park(const hold& h, const delivery& d, const std::string& reason);

@@ -86,10 +86,13 @@ asio::awaitable<delivery_end> back_off(work& w, const failed_call& f)
     auto& env = w.env();
     const core::backoff_limits pace{first_retry, env.config.odoo_retry_max};
     auto delay = core::backoff_delay(pace, static_cast<unsigned>(w.d.tries) + 1, core::random_unit());
-    if (f.outcome == call_outcome::rejected && domain::decide_delivery(f.decision) == domain::delivery_step::wait_for_configuration) {
+    // A certificate that was refused is one as well, though nothing was sent.
+    if (f.outcome != call_outcome::unclear && domain::decide_delivery(f.decision) == domain::delivery_step::wait_for_configuration) {
         delay = configuration_retry;
-        if (co_await env.store.raise_alert(w.l.name(), "odoo_configuration", "odoo", f.text))
+        const bool news = co_await env.store.wait_for_configuration(w.l.hold(), w.d, delay, f.text);
+        if (news)
             core::log::error(w.about, "Odoo refuses us, deliveries wait: {}. Check user, password or key and rights", f.text);
+        co_return f.outcome == call_outcome::rejected ? delivery_end::settled : delivery_end::unreachable;
     }
     co_await env.store.retry_later(w.l.hold(), w.d, delay, f.text);
     if (f.outcome == call_outcome::unclear)

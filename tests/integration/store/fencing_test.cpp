@@ -90,6 +90,7 @@ std::vector<writing_function> writing_functions()
         {"set_finish_values", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_finish_values(h, p.finish, domain::finish_values{})); }, ""},
         {"delivered", [](plant& p, const store::hold& h) { p.b.await(p.b.db.delivered(h, p.finish, true, 5s, p.attempt, "done")); }, ""},
         {"retry_later", [](plant& p, const store::hold& h) { p.b.await(p.b.db.retry_later(h, p.finish, 5s, "busy")); }, ""},
+        {"wait_for_configuration", [](plant& p, const store::hold& h) { p.b.await(p.b.db.wait_for_configuration(h, p.finish, 60s, "login refused")); }, ""},
         {"park", [](plant& p, const store::hold& h) { p.b.await(p.b.db.park(h, p.finish, "refused")); }, ""},
         {"discard", [](plant& p, const store::hold& h) { p.b.await(p.b.db.discard(h, p.consumption, "not wanted")); }, ""},
         {"drop_consumption", [](plant& p, const store::hold& h) { p.b.await(p.b.db.drop_consumption(h, p.consumption, store::alert_note{"order_gone", "WH/MO/00001", "it is gone"})); }, ""},

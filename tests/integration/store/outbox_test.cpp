@@ -332,3 +332,34 @@ TEST_CASE("values that book something nowhere come with their alert, read back e
     CHECK(b.value("select kind || ' ' || subject || ' ' || text from alert") ==
           "unplanned_silo WH/MO/00001 WH/MO/00001: dosed and booked nowhere, as no component of the order stands for it: silo 103: 2.5 kg");
 }
+
+TEST_CASE("deliveries that wait for the configuration share one alert, which ends with the last of them")
+{
+    store_bench b;
+    const auto batches = b.load(b.h, {1, 2, 3});
+    std::vector<store::delivery> rows;
+    for (const auto& x : batches) {
+        b.complete(x.id, "10");
+        rows.push_back(b.delivery(x.id, "finish"));
+    }
+    CHECK(b.await(b.db.wait_for_configuration(b.h, rows[0], 60s, "the login was refused")));
+    CHECK_FALSE(b.await(b.db.wait_for_configuration(b.h, rows[1], 60s, "the login was refused")));
+    CHECK_FALSE(b.await(b.db.wait_for_configuration(b.h, rows[2], 60s, "the login was refused")));
+    CHECK(b.due().empty());
+    CHECK(b.value("select kind || ' ' || subject || ' ' || text || ' ' || count from alert") == "odoo_configuration odoo the login was refused 3");
+    CHECK(b.count("odoo_outbox where last_error = 'waits for the configuration: the login was refused' and tries = 1") == 3);
+    const auto state = [&] { return b.value("select state from alert where kind = 'odoo_configuration'"); };
+    b.await(b.db.delivered(b.h, rows[0], true, 5s, std::nullopt, "done"));
+    CHECK(state() == "open");
+    b.await(b.db.retry_later(b.h, rows[1], 5s, "no answer"));
+    CHECK(state() == "open");
+    SECTION("parked")
+    {
+        b.await(b.db.park(b.h, rows[2], "refused"));
+    }
+    SECTION("archived with its batch")
+    {
+        b.await(b.db.archive(b.h, batches[2].id, domain::history_status::cancelled, "", std::nullopt));
+    }
+    CHECK(state() == "resolved");
+}

@@ -53,3 +53,23 @@ TEST_CASE("material from a silo that the order does not name is not produced, an
     CHECK(occurrences(log, "silo 103: 7.25 kg") == 1);
     CHECK(occurrences(log, " warning ") == 1);
 }
+
+TEST_CASE("a refused login makes deliveries wait with one alert, which is resolved when Odoo takes them again")
+{
+    delivery_bench b;
+    b.erp.before = [](const std::string& call) {
+        if (call.starts_with("read")) throw refused(domain::error_class::new_key, "the login was refused", "odoo.exceptions.AccessDenied");
+    };
+    for (const int n : {1, 2}) {
+        b.erp.add(n);
+        b.completed(n);
+    }
+    b.await("both to wait", [&] { return b.count("odoo_outbox where state = 'due' and tries = 1 and next_at > now() + interval '30 seconds'") == 2; });
+    CHECK(b.count("alert where kind = 'odoo_configuration' and state = 'open' and count = 2") == 1);
+    CHECK_FALSE(b.erp.count("probe"));
+    b.erp.before = nullptr;
+    b.sql("update odoo_outbox set next_at = now() returning 1");
+    b.wake();
+    b.await("both finishes", [&] { return b.count("odoo_outbox where state = 'sent'") == 2; });
+    CHECK(b.count("alert where state <> 'resolved'") == 0);
+}
