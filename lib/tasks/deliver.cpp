@@ -100,7 +100,9 @@ asio::awaitable<delivery_end> back_off(work& w, const failed_call& f)
                            core::to_string(env.config.odoo_unclear_wait), f.text);
     else
         core::log::info(w.about, "{} will be repeated: {}", domain::to_string(w.d.kind), f.text);
-    co_return f.outcome == call_outcome::rejected ? delivery_end::settled : delivery_end::unreachable;
+    // Odoo without its database answers and is of no use: that too is for the breaker to find out.
+    const bool answers = f.outcome == call_outcome::rejected && f.decision != domain::error_class::retry;
+    co_return answers ? delivery_end::settled : delivery_end::unreachable;
 }
 
 asio::awaitable<delivery_end> park(work& w, const std::string& reason)

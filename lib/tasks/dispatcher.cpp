@@ -24,7 +24,7 @@ constexpr auto database_pause = std::chrono::seconds(1);
 constexpr auto drain_step = std::chrono::milliseconds(200);   // 5 calls/s after an outage
 constexpr auto first_retry = std::chrono::seconds(1);
 constexpr auto longest_without_database = std::chrono::seconds(5);
-constexpr auto held_off_poll = std::chrono::seconds(1);       // while a row that the database calls due has to wait all the same
+constexpr auto held_off_poll = std::chrono::seconds(1);       // while rows that the database calls due have to wait all the same
 constexpr std::size_t many_setbacks = 200;
 constexpr core::backoff_limits probe_pace{std::chrono::seconds(1), std::chrono::seconds(30)};
 
@@ -37,6 +37,33 @@ bool database_away(std::exception_ptr e)
     } catch (...) {
         return false;
     }
+}
+
+// Odoo itself said no to the probe, and not because its database is down: it is there. What it says no to is found, told and
+// waited for by each delivery.
+bool answered(std::exception_ptr e)
+{
+    try {
+        std::rethrow_exception(e);
+    } catch (const odoo::error& x) {
+        return x.outcome() == domain::call_outcome::rejected && x.decision() != domain::error_class::retry;
+    } catch (...) {
+        return false;
+    }
+}
+
+// How many calls to Odoo a delivery makes, as long as all goes well (deliver.cpp).
+int calls_of(delivery_kind k)
+{
+    switch (k) {
+    case delivery_kind::finish: return 4;
+    case delivery_kind::cancel: return 3;
+    case delivery_kind::consumption: return 2;
+    case delivery_kind::maintenance_request:
+    case delivery_kind::note:
+    case delivery_kind::webhook: break;
+    }
+    return 1;
 }
 
 bool is_fenced(std::exception_ptr e)
@@ -183,7 +210,6 @@ void dispatcher::round_failed(std::exception_ptr failure)
 asio::awaitable<void> dispatcher::probe_until_closed()
 {
     const core::log::fields about{{}, "dispatcher", {}, {}};
-    asio::steady_timer timer(env_.executor);
     unsigned failures = 0;
     while (!stopping_) {
         std::exception_ptr failure;
@@ -194,7 +220,7 @@ asio::awaitable<void> dispatcher::probe_until_closed()
         }
         const auto state = co_await asio::this_coro::cancellation_state;
         if (state.cancelled() != asio::cancellation_type::none) co_return;
-        if (!failure) {
+        if (!failure || answered(failure)) {
             env_.board.up("odoo");
             if (open_) {
                 core::log::info(about, "breaker closed: Odoo answers again, the backlog is sent at 5 calls/s");
@@ -208,8 +234,9 @@ asio::awaitable<void> dispatcher::probe_until_closed()
             open_ = true;
             core::log::warning(about, "breaker open: nothing is sent to Odoo until a probe succeeds");
         }
-        timer.expires_after(core::backoff_delay(probe_pace, ++failures, core::random_unit()));
-        co_await timer.async_wait(asio::use_awaitable);
+        // stop() sets the event as well.
+        const auto next = clock::now() + core::backoff_delay(probe_pace, ++failures, core::random_unit());
+        while (!stopping_ && clock::now() < next) co_await env_.deliveries.wait_until(next);
     }
 }
 
@@ -222,7 +249,7 @@ asio::awaitable<void> dispatcher::round()
     }
     const auto rows = co_await env_.store.due_deliveries(lines, env_.config.odoo_db, env_.config.odoo_unclear_wait, rows_per_round);
     round_fault_.clear();
-    bool refused = false, held_off = false;
+    bool held_off = false;
     if (rows.empty()) draining_ = false;
     for (const auto& row : rows) {
         if (stopping_ || suspect_) break;
@@ -233,7 +260,7 @@ asio::awaitable<void> dispatcher::round()
             continue;
         }
         if (!admits(row)) {
-            refused = true;
+            held_off = true;
             continue;
         }
         if (draining_) {
@@ -242,8 +269,10 @@ asio::awaitable<void> dispatcher::round()
                 asio::steady_timer pause(env_.executor, next_drain_);
                 co_await pause.async_wait(asio::use_awaitable);
             }
-            next_drain_ = clock::now() + drain_step;
+            next_drain_ = clock::now() + drain_step * calls_of(row.kind);
             // The row may have moved on during the pause; begin_attempt checks its version anyway.
+            if (stopping_ || suspect_) break;
+            if (!l->may_write()) continue;
         }
         orders_.insert(row.odoo_id);
         if (row.kind == delivery_kind::finish) ++finishes_;
@@ -255,8 +284,9 @@ asio::awaitable<void> dispatcher::round()
     if (suspect_) co_return;
     auto wait = clock::duration(longest_wait);
     if (held_off) {
+        // Others become due meanwhile, while a call may take a minute.
         wait = held_off_poll;
-    } else if (!refused) {
+    } else {
         const auto next = co_await env_.store.next_delivery_in(lines, env_.config.odoo_db, env_.config.odoo_unclear_wait);
         // A row in flight is not offered again; ask again when one ended.
         if (next) wait = std::min<clock::duration>(wait, std::max<clock::duration>(*next, std::chrono::milliseconds(orders_.empty() ? 10 : 250)));

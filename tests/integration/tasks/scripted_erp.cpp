@@ -1,5 +1,8 @@
 #include "scripted_erp.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -90,7 +93,13 @@ boost::asio::awaitable<odoo::fetch_answer> scripted_erp::fetch_confirmed(const o
 
 boost::asio::awaitable<std::optional<domain::order>> scripted_erp::read_order(std::int64_t odoo_id)
 {
-    begin(fmt::format("read {}", odoo_id));
+    const auto call = fmt::format("read {}", odoo_id);
+    begin(call);
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+    while (hangs == call) {
+        timer.expires_after(std::chrono::milliseconds(10));
+        co_await timer.async_wait(boost::asio::use_awaitable);
+    }
     const auto it = orders.find(odoo_id);
     if (it == orders.end()) co_return std::nullopt;
     co_return it->second;

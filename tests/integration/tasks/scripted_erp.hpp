@@ -22,6 +22,7 @@ public:
     std::vector<std::string> calls;                      // "probe", "read 1", "write_final 1" ..
     std::function<void(const std::string& call)> before; // may throw, then the call has no effect
     std::function<void(const std::string& call)> after;  // may throw: it had its effect all the same
+    std::string hangs;                                   // the read that does not come back, until it is cleared
     int count(const std::string& call) const;
 
     awaitable<odoo::server_info> connect() override;
