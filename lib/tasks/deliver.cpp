@@ -116,6 +116,12 @@ asio::awaitable<delivery_end> park(work& w, const std::string& reason)
     co_return delivery_end::settled;
 }
 
+// A no to a write that repeating does not change.
+bool parks(const failed_call& f)
+{
+    return f.outcome == call_outcome::rejected && domain::decide_delivery(f.decision) == domain::delivery_step::park;
+}
+
 // A failed read of the order, or a failed call that leaves no doubt.
 asio::awaitable<delivery_end> settle_failure(work& w, const failed_call& f)
 {
@@ -386,7 +392,15 @@ asio::awaitable<delivery_end> deliver_consumption(work& w)
         auto json = moves_json(moves);
         const auto result = co_await attempt_call(w, "write_consumption", std::move(json), call, failed, answer);
         if (result == attempt_result::moved_on) co_return delivery_end::settled;
-        if (result == attempt_result::failed) co_return co_await settle_failure(w, *failed);
+        if (result == attempt_result::failed && !parks(*failed)) co_return co_await settle_failure(w, *failed);
+        if (result == attempt_result::failed) {
+            // Before a rejected write parks, the order is read once.
+            if (auto f = co_await read_order(w, fresh)) co_return co_await settle_failure(w, *f);
+            if (!fresh) co_return co_await drop_consumption(w, "order_gone", "the order was deleted in Odoo while the PLC makes it");
+            if (fresh->state == order_state::done) co_return co_await drop_consumption(w, "order_done_elsewhere", "the order is done in Odoo while the PLC makes it");
+            if (fresh->state == order_state::cancel) co_return co_await drop_consumption(w, "order_cancelled", "the order is cancelled in Odoo while the PLC makes it");
+            co_return co_await settle_failure(w, *failed);
+        }
     }
     co_await env.store.delivered(w.l.hold(), w.d, false, env.config.odoo_live_interval, std::nullopt, there ? "already there" : "");
     core::log::debug(w.about, "live consumption delivered, version {}", w.d.version);
@@ -412,8 +426,11 @@ asio::awaitable<delivery_end> deliver_cancel(work& w)
         };
         const auto result = co_await attempt_call(w, "action_cancel", boost::json::object{}, call, failed, answer);
         if (result == attempt_result::moved_on) co_return delivery_end::settled;
-        if (result == attempt_result::failed) co_return co_await settle_failure(w, *failed);
+        if (result == attempt_result::failed && !parks(*failed)) co_return co_await settle_failure(w, *failed);
+        // Only the read-back counts; before a rejected write parks, the order is read once as well.
         if (auto f = co_await read_order(w, fresh)) co_return co_await settle_failure(w, *f);
+        if (fresh && fresh->state == order_state::done) co_return co_await park(w, "the order is done in Odoo, it cannot be cancelled any more");
+        if (fresh && fresh->state != order_state::cancel && failed) co_return co_await settle_failure(w, *failed);
         if (fresh && fresh->state != order_state::cancel)
             co_return co_await park(w, fmt::format("action_cancel was answered and the order is still '{}'", domain::to_string(fresh->state)));
     }

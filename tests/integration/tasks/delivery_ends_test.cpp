@@ -73,3 +73,23 @@ TEST_CASE("a refused login makes deliveries wait with one alert, which is resolv
     b.await("both finishes", [&] { return b.count("odoo_outbox where state = 'sent'") == 2; });
     CHECK(b.count("alert where state <> 'resolved'") == 0);
 }
+
+TEST_CASE("a cancel or a live value that Odoo refuses is judged by the order's state before it parks")
+{
+    delivery_bench b;
+    b.erp.add(1);
+    b.erp.add(2);
+    b.erp.add(3);
+    // Somebody was faster between our read and our write.
+    b.erp.before = [&b](const std::string& call) {
+        if (call == "cancel 1") b.erp.orders[1].state = domain::order_state::cancel;
+        if (call == "write_consumption 2") b.erp.orders[2].state = domain::order_state::done;
+        if (call.starts_with("cancel") || call.starts_with("write")) throw refused(domain::error_class::park, "too late");
+    };
+    b.owe(b.batch(1, "held", {{101, "5"}}), "cancel");
+    const auto live = b.owe(b.batch(2, "running", {{101, "5"}}), "consumption");
+    const auto refused_cancel = b.owe(b.batch(3, "held", {{101, "5"}}), "cancel");
+    b.await("the ends", [&] { return b.count("mo_histories where odoo_id = 1") == 1 && b.state_of(live) == "discarded" && b.state_of(refused_cancel) == "parked"; });
+    CHECK(b.sql("select string_agg(kind || ' ' || subject, ', ' order by subject) from alert") == "order_done_elsewhere WH/MO/00002, delivery_parked WH/MO/00003");
+    CHECK_THAT(b.sql(fmt::format("select last_error from odoo_outbox where id = {}", refused_cancel)), Catch::Contains("too late"));
+}
