@@ -7,10 +7,12 @@ namespace batchbridge::core {
 
 duration backoff_delay(const backoff_limits& limits, unsigned failures, double random)
 {
-    auto delay = limits.first;
-    for (unsigned i = 1; i < failures && delay < limits.cap; ++i) delay *= 2;
-    delay = std::min(delay, limits.cap);
-    return std::chrono::duration_cast<duration>(delay * (0.5 + 0.5 * random));
+    auto delay = std::min(limits.first, limits.cap);
+    // Compared before it doubles, as a cap may be anything up to duration::max(); a first delay of nothing stays nothing.
+    for (unsigned i = 1; i < failures && delay > duration::zero() && delay < limits.cap; ++i)
+        delay = delay > limits.cap / 2 ? limits.cap : delay * 2;
+    const auto half = delay / 2;
+    return delay - half + std::chrono::duration_cast<duration>(half * random);
 }
 
 double random_unit()
