@@ -45,7 +45,7 @@ std::string_view hint(int exception_code)
 }  // namespace
 
 struct link::impl {
-    explicit impl(link_options o) : options(std::move(o)), name(fmt::format("plc {}:{} unit {}", options.host, options.port, options.unit_id)) {}
+    explicit impl(link_options o) : options(std::move(o)), name(fmt::format("plc {}:{} unit {}", options.host, options.port, options.unit_id)), socket(options.resolver) {}
 
     const link_options options;
     const std::string name;

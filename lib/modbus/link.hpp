@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "modbus/name_lookup.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -29,9 +30,10 @@ struct link_options {
     std::string second_host;           // tried in turn with `host` when a connection fails; empty: none
     std::uint16_t port;
     int unit_id;                       // 0..247 or 255, as libmodbus allows
-    core::duration timeout = std::chrono::seconds(2);   // of connecting, and of each whole answer
+    core::duration timeout = std::chrono::seconds(2);   // of connecting (name look-up included), and of each whole answer
     core::duration pause_after_connect{}, pause_between_requests{};
     core::duration backoff_first = std::chrono::milliseconds(500), backoff_cap = std::chrono::seconds(5);
+    resolver_function resolver;        // for tests; empty: the system's
 };
 
 // Connects on demand. After a transport error, a timeout or an answer that does not fit, the connection is closed and the

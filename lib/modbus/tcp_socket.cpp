@@ -1,6 +1,5 @@
 #include "modbus/tcp_socket.hpp"
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -10,7 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
-#include <memory>
+#include <utility>
 
 namespace batchbridge::modbus {
 
@@ -52,6 +51,8 @@ int await_connected(int fd, clock::time_point until)
 
 }  // namespace
 
+tcp_socket::tcp_socket(resolver_function resolver) : names_(std::move(resolver)) {}
+
 tcp_socket::~tcp_socket()
 {
     close();
@@ -67,21 +68,21 @@ connect_result tcp_socket::give_up(connect_result what, std::string reason)
 connect_result tcp_socket::connect(const std::string& host, std::uint16_t port, core::duration limit, const std::function<bool()>& cut)
 {
     close();
-    addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV;
-    addrinfo* found = nullptr;
-    if (const int e = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); e != 0)
-        return give_up(connect_result::not_resolved, "the name does not resolve: " + std::string(e == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(e)));
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
-
     const auto until = clock::now() + limit;
+    const auto names = names_.find(host, port, until, cut);
+    switch (names.what) {
+    case name_lookup::outcome::found: break;
+    case name_lookup::outcome::failed: return give_up(connect_result::not_resolved, "the name does not resolve: " + names.fault);
+    case name_lookup::outcome::late:
+        return give_up(connect_result::not_resolved, "the name does not resolve: no answer from the name server within " + core::to_string(limit));
+    case name_lookup::outcome::cut: return give_up(connect_result::cut, "interrupted");
+    }
+
     int error = EHOSTUNREACH;
-    for (auto* a = addresses.get(); a != nullptr; a = a->ai_next) {
+    for (const auto& a : names.addresses) {
         close();
         if (cut()) return give_up(connect_result::cut, "interrupted");
-        const int fd = ::socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
+        const int fd = ::socket(a.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
         if (fd < 0) {
             error = errno;
             continue;
@@ -95,7 +96,7 @@ connect_result tcp_socket::connect(const std::string& host, std::uint16_t port, 
             fd_ = fd;
         }
         set_options(fd);
-        error = ::connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
+        error = ::connect(fd, reinterpret_cast<const sockaddr*>(&a.storage), a.size) == 0 ? 0 : errno;
         // Asked once more now that a shutdown takes effect: one that came before had no connection to cut.
         if (cut()) return give_up(connect_result::cut, "interrupted");
         if (error == EINPROGRESS) error = await_connected(fd, until);
@@ -128,8 +129,11 @@ void tcp_socket::close() noexcept
 
 void tcp_socket::shutdown() noexcept
 {
-    const std::lock_guard lock(guard_);
-    if (fd_ >= 0) ::shutdown(fd_, SHUT_RDWR);
+    {
+        const std::lock_guard lock(guard_);
+        if (fd_ >= 0) ::shutdown(fd_, SHUT_RDWR);
+    }
+    names_.wake();
 }
 
 }  // namespace batchbridge::modbus

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/time.hpp"
+#include "modbus/name_lookup.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -16,13 +17,14 @@ enum class connect_result { connected, not_resolved, refused, timed_out, failed,
 
 class tcp_socket {
 public:
-    tcp_socket() = default;
+    // An empty resolver is the system's.
+    explicit tcp_socket(resolver_function resolver = {});
     ~tcp_socket();
     tcp_socket(const tcp_socket&) = delete;
     tcp_socket& operator=(const tcp_socket&) = delete;
 
-    // Tries the addresses of `host` in turn, all of them together within `limit` (getaddrinfo comes first and has its own
-    // limits, those of the system's resolver). `cut` is asked between the steps; once it is true, shutdown() ends the wait.
+    // Looks `host` up and tries its addresses in turn, all of it within `limit`. `cut` is asked between the steps; once it is
+    // true, shutdown() ends the wait.
     // Not `connected`: reason() says why and the socket is closed.
     connect_result connect(const std::string& host, std::uint16_t port, core::duration limit, const std::function<bool()>& cut);
     const std::string& reason() const noexcept { return reason_; }
@@ -32,12 +34,13 @@ public:
     // True when the peer has closed, or has sent bytes that nobody asked for: either way it must not be used any more.
     bool stale() const noexcept;
     void close() noexcept;
-    // From any thread: ends a connect, send or receive in progress. The descriptor stays the owner's to close.
+    // From any thread: ends a look-up, connect, send or receive in progress. The descriptor stays the owner's to close.
     void shutdown() noexcept;
 
 private:
     connect_result give_up(connect_result what, std::string reason);
 
+    name_lookup names_;
     // Held while the descriptor is opened, closed or shut down, lest another thread's shutdown hits a descriptor that was
     // closed and given to somebody else meanwhile.
     std::mutex guard_;

@@ -6,11 +6,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <atomic>
 #include <future>
 #include <optional>
 #include <semaphore>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -93,6 +95,39 @@ struct closed_port {
     int fd;
     std::uint16_t number;
 };
+
+// A name server that keeps silent until it is let go; then every name is 127.0.0.1. Outlives the link, as a thread that
+// was left behind may still ask it.
+struct silent_server {
+    std::atomic<int> asked{0}, answered{0};
+    std::counting_semaphore<> answers{0};
+};
+
+modbus::resolver_function resolver_of(const std::shared_ptr<silent_server>& s)
+{
+    return [s](const std::string& host, std::uint16_t port) {
+        ++s->asked;
+        s->answers.acquire();
+        auto out = modbus::system_resolve("127.0.0.1", port);
+        if (host == "gone.example") throw std::runtime_error("no such name");
+        ++s->answered;
+        return out;
+    };
+}
+
+// The value of a socket option of this process's connection to 127.0.0.1:`port`; nullopt when there is none.
+std::optional<int> option_towards(std::uint16_t port, int level, int name)
+{
+    for (int fd = 3; fd < FD_SETSIZE; ++fd) {
+        sockaddr_in peer{};
+        socklen_t size = sizeof peer;
+        if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET || ntohs(peer.sin_port) != port) continue;
+        int value = 0;
+        size = sizeof value;
+        if (::getsockopt(fd, level, name, &value, &size) == 0) return value;
+    }
+    return std::nullopt;
+}
 
 }  // namespace
 
@@ -377,6 +412,102 @@ TEST_CASE("a name that does not resolve is said to be one (L-47)")
     REQUIRE(e);
     CHECK(e->kind() == error_kind::unavailable);
     CHECK_THAT(e->reason(), Catch::Contains("does not resolve"));
+}
+
+TEST_CASE("a name server that never answers takes no longer than the timeout, and one question at a time (L-14)")
+{
+    raw_peer peer([](raw_connection& c, int) { serve(c, 7); });
+    const auto server = std::make_shared<silent_server>();
+    auto o = quick(peer.port());
+    o.host = "plc.example";
+    o.timeout = 100ms;
+    o.resolver = resolver_of(server);
+    {
+        driven_link l(o);
+        for (int i = 0; i < 3; ++i) {
+            const auto before = clock_type::now();
+            const auto e = l.read_error();
+            REQUIRE(e);
+            CHECK(clock_type::now() - before < 400ms);
+            CHECK(e->kind() == error_kind::unavailable);
+            CHECK(e->operation() == "connect");
+            CHECK_THAT(e->reason(), Catch::Contains("no answer from the name server within 100ms"));
+        }
+        CHECK(server->asked == 1);
+        // Slower than the timeout, but not lost: the next try takes the answer.
+        server->answers.release();
+        while (server->answered == 0) std::this_thread::yield();
+        CHECK(l.read(6000, 2) == registers{7, 7});
+        CHECK(server->asked == 1);
+    }
+    // And a link may end while its question is open.
+    const auto before = clock_type::now();
+    {
+        driven_link l(o);
+        REQUIRE(l.read_error());
+    }
+    CHECK(clock_type::now() - before < 400ms);
+    server->answers.release();
+}
+
+TEST_CASE("an interrupt ends the wait for a name server")
+{
+    const auto server = std::make_shared<silent_server>();
+    auto o = quick(502);
+    o.host = "plc.example";
+    o.timeout = 30s;
+    o.resolver = resolver_of(server);
+    driven_link l(o);
+    auto result = boost::asio::co_spawn(l.ioc, l.link.read(6000, 1), boost::asio::use_future);
+    std::thread loop([&] { l.ioc.run(); });
+    while (server->asked == 0) std::this_thread::yield();
+    const auto before = clock_type::now();
+    l.link.interrupt();
+    loop.join();
+    CHECK(clock_type::now() - before < 1s);
+    try {
+        result.get();
+        FAIL("no error");
+    } catch (const modbus::error& e) {
+        CHECK(e.kind() == error_kind::cancelled);
+    }
+    server->answers.release();
+}
+
+TEST_CASE("a name that a server denies is asked for again at the next try, an address never")
+{
+    raw_peer peer([](raw_connection& c, int) { serve(c, 7); });
+    const auto server = std::make_shared<silent_server>();
+    server->answers.release(2);
+    auto o = quick(peer.port());
+    o.host = "gone.example";
+    o.resolver = resolver_of(server);
+    {
+        driven_link l(o);
+        for (int tries = 1; tries <= 2; ++tries) {
+            const auto e = l.read_error();
+            REQUIRE(e);
+            CHECK_THAT(e->reason(), Catch::Contains("does not resolve: no such name"));
+            CHECK(server->asked == tries);
+        }
+    }
+    o.host = "127.0.0.1";
+    driven_link l(o);
+    CHECK(l.read(6000, 1) == registers{7});
+    CHECK(server->asked == 2);
+}
+
+TEST_CASE("the link's socket sends small requests at once and notices a dead peer within seconds")
+{
+    raw_peer peer([](raw_connection& c, int) { serve(c, 7); });
+    driven_link l(quick(peer.port()));
+    l.read(6000, 1);
+    CHECK(option_towards(peer.port(), IPPROTO_TCP, TCP_NODELAY).value_or(0) != 0);
+    CHECK(option_towards(peer.port(), SOL_SOCKET, SO_KEEPALIVE).value_or(0) != 0);
+    const auto idle = option_towards(peer.port(), IPPROTO_TCP, TCP_KEEPIDLE), interval = option_towards(peer.port(), IPPROTO_TCP, TCP_KEEPINTVL),
+               count = option_towards(peer.port(), IPPROTO_TCP, TCP_KEEPCNT);
+    REQUIRE((idle && interval && count));
+    CHECK(*idle + *interval * *count <= 15);
 }
 
 TEST_CASE("a name and a second host lead to the device")
