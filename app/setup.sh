@@ -11,7 +11,8 @@ if ! have "$boost" && grep -qE '^VERSION_ID="?1[3-9]' /etc/os-release 2>/dev/nul
     boost=libboost-dev boost_parts=(libboost-json-dev libboost-url-dev libboost-program-options-dev)
 fi
 packages=(build-essential cmake ninja-build ccache pkg-config git "$boost" "${boost_parts[@]}" libssl-dev libmodbus-dev libpq-dev
-    libfmt-dev libspdlog-dev libhowardhinnant-date-dev catch2 postgresql postgresql-client openssl ca-certificates tzdata curl jq procps)
+    libfmt-dev libspdlog-dev libhowardhinnant-date-dev catch2 postgresql postgresql-client openssl ca-certificates tzdata curl jq procps
+    python3-jsonschema)
 
 missing=()
 for p in "${packages[@]}"; do have "$p" || missing+=("$p"); done

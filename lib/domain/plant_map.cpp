@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 namespace batchbridge::domain {
@@ -21,6 +22,14 @@ std::string join_lines(const std::vector<std::string>& faults)
     std::string out;
     for (const auto& f : faults) out += (out.empty() ? "" : "\n") + f;
     return out;
+}
+
+// A whole number; JSON does not tell 2.0 from 2.
+std::optional<std::int64_t> whole(const json::value& v)
+{
+    if (v.is_int64()) return v.get_int64();
+    if (v.is_double() && std::abs(v.get_double()) < 1e15 && v.get_double() == std::floor(v.get_double())) return static_cast<std::int64_t>(v.get_double());
+    return std::nullopt;
 }
 
 // An object of the file that knows its place, which keys were asked for, and where faults go.
@@ -52,8 +61,9 @@ public:
     {
         const auto* v = get(key, required);
         if (v == nullptr) return;
-        if (!v->is_int64() || v->get_int64() < low || v->get_int64() > high) return complain(key, fmt::format("expected a whole number from {} to {}", low, high));
-        out = static_cast<int>(v->get_int64());
+        const auto n = whole(*v);
+        if (!n || *n < low || *n > high) return complain(key, fmt::format("expected a whole number from {} to {}", low, high));
+        out = static_cast<int>(*n);
     }
 
     void kilograms(const std::string& key, core::decimal& out)
@@ -63,7 +73,8 @@ public:
         std::optional<core::decimal> d;
         if (v->is_int64()) d = core::decimal::parse(std::to_string(v->get_int64()));
         else if (v->is_double()) d = core::decimal::from_double(v->get_double());
-        if (!d) return complain(key, "expected a number of kilograms");
+        // What the database keeps is below 10^11 kg.
+        if (!d || *d > core::decimal::from_scaled(99999999999, 0)) return complain(key, "expected a number of kilograms");
         out = *d;
     }
 
@@ -112,9 +123,8 @@ public:
 
     void milliseconds(const std::string& key, std::chrono::milliseconds& out)
     {
-        std::string value;
+        std::string value = "0ms";
         text(key, value);
-        if (value.empty()) return;
         const auto d = core::parse_duration(value);
         if (!d || *d > std::chrono::minutes(1)) return complain(key, fmt::format("'{}' is not a duration up to 1m, like 20ms", value));
         out = std::chrono::duration_cast<std::chrono::milliseconds>(*d);
@@ -339,8 +349,9 @@ plant_map parse_plant_map(std::string_view text)
     root.choice<word_order>("word_order", m.words, {{"ABCD", word_order::abcd}, {"CDAB", word_order::cdab}, {"BADC", word_order::badc}, {"DCBA", word_order::dcba}});
     root.choice<ascii_order>("ascii_order", m.ascii, {{"high", ascii_order::high}, {"low", ascii_order::low}});
     root.choice<order_key>("order_key", m.key, {{"name", order_key::name}, {"id", order_key::id}});
-    root.get("$schema");
-    root.get("description");
+    std::string for_people;
+    root.text("$schema", for_people);
+    root.text("description", for_people);
     unread_parts unread;
     read_slots(root, m, unread, faults);
     read_silos(root, m, faults);
