@@ -1,57 +1,68 @@
 #include "commands.hpp"
 
 #include "data_files.hpp"
+#include "odoo/factory.hpp"
+#include "pg/uri.hpp"
 
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <fstream>
-#include <sstream>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
 
 namespace batchbridge::app {
 
-std::optional<domain::plant_map> read_map(const std::string& path)
+namespace {
+
+// One map file. nullopt: why not is in `faults`.
+std::optional<domain::plant_map> read_map(const std::string& path, std::vector<std::string>& faults)
 {
     const auto found = find_data(path);
     if (!found) {
-        fmt::print(stderr, "configuration: PLC_MAP: '{}' is neither in the working directory nor in the installed data directory\n", path);
-        return std::nullopt;
-    }
-    std::ifstream file(*found);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) {
-        fmt::print(stderr, "configuration: PLC_MAP: '{}' cannot be read\n", found->string());
+        faults.push_back(fmt::format("plant map: '{}' is neither in the working directory nor in the installed data directory", path));
         return std::nullopt;
     }
     try {
-        return domain::parse_plant_map(text.str());
+        return domain::parse_plant_map(core::real_files()(found->string()));
     } catch (const domain::map_error& e) {
-        for (const auto& fault : e.faults()) fmt::print(stderr, "{}: {}\n", path, fault);
-        return std::nullopt;
+        for (const auto& fault : e.faults()) faults.push_back(fmt::format("{}: {}", path, fault));
+    } catch (const std::runtime_error& e) {
+        faults.push_back(fmt::format("plant map: '{}' cannot be read: {}", found->string(), e.what()));
     }
+    return std::nullopt;
 }
+
+void tell(const std::vector<std::string>& faults)
+{
+    for (const auto& fault : faults) fmt::print(stderr, "{}\n", fault);
+}
+
+}  // namespace
 
 std::optional<start_up> read_start_up()
 {
+    auto reading = core::read_config(core::process_environment(), core::real_files());
+    if (const auto& url = reading.value.database_url; !url.empty())
+        if (const auto fault = pg::uri_fault(url.value)) reading.faults.push_back(fmt::format("DATABASE_URL is not valid: {}; expected postgresql://user:password@host:5432/database[?parameter=value&..] "
+                                                                                               "with special characters percent-encoded", *fault));
+    for (auto& fault : odoo::config_faults(reading.value)) reading.faults.push_back(std::move(fault));
+    std::vector<std::string> faults;
+    for (const auto& fault : reading.faults) faults.push_back("configuration: " + fault);
+
     start_up out;
-    bool good = true;
-    try {
-        out.config = core::load_config(core::process_environment(), core::real_files());
-    } catch (const core::config_error& e) {
-        for (const auto& fault : e.faults()) fmt::print(stderr, "configuration: {}\n", fault);
-        good = false;
+    out.config = std::move(reading.value);
+    // A map that several lines share is read once, and has its faults once.
+    std::map<std::string, std::optional<domain::plant_map>> by_path;
+    for (const auto& line : out.config.lines) {
+        if (line.map.empty()) continue;   // of the wrong type, and said so
+        const auto [it, is_new] = by_path.try_emplace(line.map);
+        if (is_new) it->second = read_map(line.map, faults);
+        if (it->second) out.maps.emplace(line.name, *it->second);
     }
-    // A broken map is named together with the other faults, not after them.
-    if (good) {
-        for (const auto& line : out.config.lines) {
-            if (auto map = read_map(line.map)) out.maps.emplace(line.name, std::move(*map));
-            else good = false;
-        }
-    } else if (const auto map = core::process_environment()("PLC_MAP"); !core::process_environment()("LINES_FILE")) {
-        read_map(map.value_or("conf/plc-map.json"));
-    }
-    if (!good) return std::nullopt;
+    tell(faults);
+    if (!faults.empty()) return std::nullopt;
     return out;
 }
 
@@ -70,13 +81,30 @@ int check_config()
 
 int check_map(const std::optional<std::string>& file)
 {
-    const auto path = file ? *file : core::process_environment()("PLC_MAP").value_or("conf/plc-map.json");
-    const auto map = read_map(path);
-    if (!map) return exit_code::configuration;
-    fmt::print("{:>7}  {:>5}  {:<9}  {:<28}  {}\n", "address", "words", "area", "value", "type");
-    for (const auto& row : domain::expand(*map)) fmt::print("{:>7}  {:>5}  {:<9}  {:<28}  {}\n", row.address, row.words, row.area, row.name, row.type);
-    fmt::print("{}: {} slots, {} silos, no fault\n", path, map->slots.count, map->silos.size());
-    return exit_code::ok;
+    std::set<std::string> paths;
+    if (file) {
+        paths.insert(*file);
+    } else {
+        // The maps in use. The rest of the configuration need not be there yet; only without its lines there are no maps.
+        const auto reading = core::read_config(core::process_environment(), core::real_files());
+        for (const auto& line : reading.value.lines)
+            if (!line.map.empty()) paths.insert(line.map);
+        if (paths.empty()) {
+            for (const auto& fault : reading.faults)
+                if (fault.starts_with("LINES_FILE")) fmt::print(stderr, "configuration: {}\n", fault);
+            return exit_code::configuration;
+        }
+    }
+    std::vector<std::string> faults;
+    for (const auto& path : paths) {
+        const auto map = read_map(path, faults);
+        if (!map) continue;
+        fmt::print("{:>7}  {:>5}  {:<9}  {:<28}  {}\n", "address", "words", "area", "value", "type");
+        for (const auto& row : domain::expand(*map)) fmt::print("{:>7}  {:>5}  {:<9}  {:<28}  {}\n", row.address, row.words, row.area, row.name, row.type);
+        fmt::print("{}: {} slots, {} silos, no fault\n", path, map->slots.count, map->silos.size());
+    }
+    tell(faults);
+    return faults.empty() ? exit_code::ok : exit_code::configuration;
 }
 
 }  // namespace batchbridge::app

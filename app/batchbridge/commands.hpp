@@ -13,14 +13,13 @@ namespace exit_code {
 inline constexpr int ok = 0, failure = 1, usage = 64, configuration = 78;
 }
 
-// Reads the configuration and every line's map. All faults go to stderr; nullopt then.
+// Reads the configuration and every line's map, and asks the modules that will be built of it whether they could be. All
+// faults go to stderr, at once; nullopt then.
 struct start_up {
     core::config config;
     std::map<std::string, domain::plant_map> maps;  // by line name
 };
 std::optional<start_up> read_start_up();
-// One map file; faults go to stderr.
-std::optional<domain::plant_map> read_map(const std::string& path);
 
 int check_config();
 int check_map(const std::optional<std::string>& file);

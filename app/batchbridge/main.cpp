@@ -36,6 +36,8 @@ int dispatch(const std::vector<std::string>& args)
 {
     using namespace batchbridge::app;
     const std::string command = args.empty() ? "run" : args.front();
+    if (command == "check-map" && args.size() > 2) return usage(fmt::format("check-map takes at most one file, got '{}' too", args[2]));
+    if (command != "check-map" && args.size() > 1) return usage(fmt::format("'{}' takes no argument, got '{}'", command, args[1]));
     if (command == "--help" || command == "-h" || command == "help") {
         fmt::print("{}", help_text);
         return exit_code::ok;
@@ -44,11 +46,7 @@ int dispatch(const std::vector<std::string>& args)
         fmt::print("batchbridge {}\n", BATCHBRIDGE_VERSION);
         return exit_code::ok;
     }
-    if (command == "check-map") {
-        if (args.size() > 2) return usage("check-map takes at most one file");
-        return check_map(args.size() == 2 ? std::optional(args[1]) : std::nullopt);
-    }
-    if (args.size() > 1) return usage(fmt::format("'{}' takes no argument, got '{}'", command, args[1]));
+    if (command == "check-map") return check_map(args.size() == 2 ? std::optional(args[1]) : std::nullopt);
     if (command == "run") return run();
     if (command == "check-config") return check_config();
     if (command == "probe") return probe();
@@ -64,6 +62,9 @@ int main(int argc, char** argv)
 {
     try {
         return dispatch(std::vector<std::string>(argv + 1, argv + argc));
+    } catch (const batchbridge::core::config_error& e) {
+        fmt::print(stderr, "configuration: {}\n", e.what());
+        return batchbridge::app::exit_code::configuration;
     } catch (const std::exception& e) {
         fmt::print(stderr, "batchbridge: {}\n", e.what());
         return batchbridge::app::exit_code::failure;

@@ -2,6 +2,7 @@
 
 #include "core/decimal.hpp"
 
+#include <boost/asio/ip/address.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/url/parse.hpp>
@@ -338,8 +339,10 @@ void read_odoo(reader& r, config& c)
         const bool good = url.has_value() && (url->scheme() == "http" || url->scheme() == "https") && !url->host().empty() && !url->has_query() && !url->has_fragment() &&
                           possible_port(std::string_view(url->port().data(), url->port().size())) &&
                           (url->encoded_path().empty() || url->encoded_path().front() == '/');  // "host:80a" parses as port 80, path "a"
+        const auto faults_before = r.faults.size();
         if (!good) r.fault("ODOO_URL", without_credentials(c.odoo_url), "http://host[:port][/prefix] or https://..");
         else if (url->has_userinfo()) r.faults.push_back("ODOO_URL must not hold credentials, use ODOO_USERNAME and ODOO_PASSWORD or ODOO_API_KEY");
+        if (r.faults.size() != faults_before) c.odoo_url.clear();
         while (!c.odoo_url.empty() && c.odoo_url.back() == '/') c.odoo_url.pop_back();
         for (auto& l : r.lines)
             if (l.name == "ODOO_URL") l.value = without_credentials(l.value);
@@ -365,7 +368,10 @@ void read_odoo(reader& r, config& c)
     c.odoo_watch_interval = r.length("ODOO_WATCH_INTERVAL", 30s);
     c.odoo_live_interval = r.length("ODOO_LIVE_INTERVAL", 5s);
     c.odoo_ca_file = r.text("ODOO_CA_FILE", "");
-    if (!c.odoo_ca_file.empty() && !std::ifstream(c.odoo_ca_file)) r.fault("ODOO_CA_FILE", c.odoo_ca_file, "a readable PEM file");
+    if (!c.odoo_ca_file.empty() && !std::ifstream(c.odoo_ca_file)) {
+        r.fault("ODOO_CA_FILE", c.odoo_ca_file, "a readable PEM file");
+        c.odoo_ca_file.clear();
+    }
     c.odoo_tls_verify = r.flag("ODOO_TLS_VERIFY", true);
     if (!c.odoo_tls_verify) r.warnings.push_back("ODOO_TLS_VERIFY=false: whoever sits between us and Odoo can read the password and forge every answer");
     c.odoo_max_connections = static_cast<int>(r.number("ODOO_MAX_CONNECTIONS", 4, 1, 64));
@@ -462,7 +468,10 @@ void read_http(reader& r, config& c)
         if (c.http_host.size() > 2 && c.http_host.front() == '[' && c.http_host.back() == ']') c.http_host = c.http_host.substr(1, c.http_host.size() - 2);
         else if (c.http_host.find_first_of(":[]") != std::string::npos) c.http_host.clear();  // "::1:8080" is an address as a whole
     }
-    if (port < 0 || port > 65535 || c.http_host.empty()) r.fault("HTTP_LISTEN", listen, "address:port, like 127.0.0.1:8080 or [::1]:8080");
+    // Only what can be bound: a name would have to be looked up, and may have several addresses.
+    boost::system::error_code no_address;
+    if (c.http_host != "localhost") boost::asio::ip::make_address(c.http_host, no_address);
+    if (port < 0 || port > 65535 || c.http_host.empty() || no_address) r.fault("HTTP_LISTEN", listen, "address:port, like 127.0.0.1:8080 or [::1]:8080");
     else c.http_port = static_cast<std::uint16_t>(port);
     c.api_token = r.hidden("API_TOKEN");
     c.api_read_token = r.hidden("API_READ_TOKEN");
@@ -476,21 +485,24 @@ void read_http(reader& r, config& c)
     c.retention_days = static_cast<int>(r.number("RETENTION_DAYS", 30, 1, 36500));
 }
 
-config load(const env_lookup& env, const file_reader& files, std::vector<config_line>* described)
+config_reading load(const env_lookup& env, const file_reader& files, std::vector<config_line>* described)
 {
     reader r(env, files);
-    config c;
+    config_reading out;
+    auto& c = out.value;
     c.database_url = r.hidden("DATABASE_URL", true);
-    if (!c.database_url.empty() && !c.database_url.value.starts_with("postgresql://") && !c.database_url.value.starts_with("postgres://"))
+    if (!c.database_url.empty() && !c.database_url.value.starts_with("postgresql://") && !c.database_url.value.starts_with("postgres://")) {
         r.faults.push_back("DATABASE_URL is not valid, expected a PostgreSQL URI: postgresql://user:password@host:5432/database");
+        c.database_url = {};
+    }
     read_plc(r, files, c);
     read_odoo(r, c);
     read_tasks(r, c);
     read_http(r, c);
     c.warnings = r.warnings;
     if (described != nullptr) *described = r.lines;
-    if (!r.faults.empty()) throw config_error(r.faults);
-    return c;
+    out.faults = std::move(r.faults);
+    return out;
 }
 
 }  // namespace
@@ -509,6 +521,13 @@ std::string secret::current() const
 }
 
 config load_config(const env_lookup& env, const file_reader& read_file)
+{
+    auto reading = load(env, read_file, nullptr);
+    if (!reading.faults.empty()) throw config_error(std::move(reading.faults));
+    return std::move(reading.value);
+}
+
+config_reading read_config(const env_lookup& env, const file_reader& read_file)
 {
     return load(env, read_file, nullptr);
 }
@@ -538,11 +557,8 @@ file_reader real_files()
 std::vector<config_line> describe_config(const config&, const env_lookup& env)
 {
     std::vector<config_line> out;
-    try {
-        load(env, real_files(), &out);
-    } catch (const config_error&) {
-        // Faults were reported when the configuration was read; the effective values are in `out` all the same.
-    }
+    // Faults were reported when the configuration was read; the effective values are in `out` all the same.
+    load(env, real_files(), &out);
     return out;
 }
 

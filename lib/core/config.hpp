@@ -102,7 +102,16 @@ private:
     std::vector<std::string> faults_;
 };
 
+// Throws config_error.
 config load_config(const env_lookup& env, const file_reader& read_file);
+
+// The faults together with what could be read, for who has more of the configuration to check and wants to tell all of it
+// at once. A value that was refused is empty, or the default; a LINES_FILE that was refused may have lines all the same.
+struct config_reading {
+    config value;
+    std::vector<std::string> faults;
+};
+config_reading read_config(const env_lookup& env, const file_reader& read_file);
 env_lookup process_environment();
 file_reader real_files();
 

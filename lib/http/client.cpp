@@ -31,6 +31,14 @@ client_options client_options::plain(std::string url)
     return o;
 }
 
+std::optional<std::string> ca_file_fault(const std::string& path)
+{
+    boost::system::error_code ec;
+    asio::ssl::context(asio::ssl::context::tls_client).load_verify_file(path, ec);
+    if (!ec) return std::nullopt;
+    return ec.message();
+}
+
 struct client::impl {
     impl(asio::any_io_executor ex, client_options o)
         : executor(std::move(ex)), options(std::move(o)), url(parse_base_url(options.base_url))

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +49,9 @@ struct client_options {
     // For tests; called on a thread of its own. Default: getaddrinfo.
     resolver_function resolver;
 };
+
+// Why `path` cannot be client_options::ca_file; nullopt when it can.
+std::optional<std::string> ca_file_fault(const std::string& path);
 
 struct request {
     std::string method = "GET";

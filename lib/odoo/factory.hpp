@@ -8,13 +8,18 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace batchbridge::odoo {
+
+// What make_erp would refuse, each with its variable; empty: nothing. Values that are empty were refused by others.
+std::vector<std::string> config_faults(const core::config& c);
 
 // Talks to nobody yet. `before_send` is asked right before the first byte of each request about orders (the lease check);
 // false = the call ends as not sent, kind cancelled. Version, login and probe go without it: they change nothing, and a
 // standby wants to know whether Odoo is there.
-// Throws core::config_error for an ODOO_API this version does not have and for an address or CA file that cannot be used.
+// Throws core::config_error with config_faults().
 std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core::config& c, std::function<bool()> before_send);
 
 }  // namespace batchbridge::odoo

@@ -46,7 +46,7 @@ TEST_CASE("a malformed value is named with its variable, its value and what is e
         {"UNMAPPED_COMPONENTS", "book", "one of planned, leave, refuse"}, {"PRODUCED_QUANTITY", "weight", "one of auto, plc, sum, planned"},
         {"BATCH_STUCK_THRESHOLD", "15", duration}, {"ZERO_CONSUMPTION_AFTER", "x", duration}, {"OVERDOSE_PERCENT", "10%", "a whole number from 1"},
         {"EXPECTED_BATCH_MAX_KG", "a lot", "kilograms above 0"}, {"EXPECTED_BATCH_MAX_KG", "0", "kilograms above 0"}, {"EXPECTED_BATCH_MAX_KG", "-5", "kilograms above 0"},
-        {"HTTP_LISTEN", "8080", "address:port"}, {"HTTP_LISTEN", ":8080", "address:port"}, {"HTTP_LISTEN", "localhost:", "address:port"},
+        {"HTTP_LISTEN", "erp.example:8080", "address:port"}, {"HTTP_LISTEN", "8080", "address:port"}, {"HTTP_LISTEN", ":8080", "address:port"}, {"HTTP_LISTEN", "localhost:", "address:port"},
         {"HTTP_LISTEN", "localhost:65536", "address:port"}, {"HTTP_LISTEN", "localhost:http", "address:port"}, {"HTTP_LISTEN", "::1:8080", "address:port"},
         {"HTTP_LISTEN", "[]:8080", "address:port"}, {"LINE_MOVED", "x", "true or false"},
         {"ALERT_ODOO_NOTE", "x", "true or false"}, {"LOG_LEVEL", "verbose", "one of debug, info, warning, error"}, {"LOG_FORMAT", "xml", "one of text, json"},
@@ -81,6 +81,26 @@ TEST_CASE("all faults are listed at once, none hides another (L-49)")
         INFO(name);
         CHECK(std::count_if(faults.begin(), faults.end(), [&](const std::string& f) { return f.find(name) == 0; }) == 1);
     }
+}
+
+TEST_CASE("beside the faults stands what could be read, for further checks; what was refused is empty")
+{
+    environment e = with({{"DATABASE_URL", "mysql://u:dbsecret@db/x"}, {"ODOO_URL", "nonsense"}, {"ODOO_CA_FILE", "/no/such.pem"}, {"PLC_TIMEOUT", "2"}, {"ODOO_API", "scada"}, {"PLC_MAP", "mill.json"}});
+    auto reading = read_config(e.lookup(), [](const std::string&) -> std::string { throw std::runtime_error("no such file"); });
+    CHECK(reading.faults == e.faults());
+    CHECK(reading.faults.size() == 4);
+    CHECK(reading.value.database_url.empty());
+    CHECK(reading.value.odoo_url.empty());
+    CHECK(reading.value.odoo_ca_file.empty());
+    CHECK(reading.value.api == odoo_api::scada);
+    REQUIRE(reading.value.lines.size() == 1);
+    CHECK(reading.value.lines[0].map == "mill.json");
+    // Lines as well, though one of them has a fault.
+    e = with({{"LINES_FILE", "lines"}, {"PLC_HOST", ""}});
+    reading = read_config(e.lookup(), [](const std::string&) -> std::string { return R"([{"name": "only", "map": "other.json"}])"; });
+    CHECK(reading.faults.size() == 1);
+    REQUIRE(reading.value.lines.size() == 1);
+    CHECK(reading.value.lines[0].map == "other.json");
 }
 
 TEST_CASE("the unclear wait may not be shorter than the write timeout")
