@@ -32,15 +32,25 @@ void run_alone(F body)
     if (failure) std::rethrow_exception(failure);
 }
 
-// Prints one line and returns whether it went well.
-bool report(const std::string& what, const std::function<std::string()>& attempt)
+constexpr const char* database_advice = "is PostgreSQL up, and DATABASE_URL right (host, port, user, password, database)?";
+
+// The server's text may have several lines.
+std::string on_one_line(std::string text)
+{
+    for (auto& c : text)
+        if (c == '\n' || c == '\t') c = ' ';
+    return text;
+}
+
+// Prints one line and returns whether it went well; `advice` says where to look when it did not.
+bool report(const std::string& what, const std::function<std::string()>& attempt, const std::string& advice)
 {
     try {
         fmt::print("{}: ok: {}\n", what, attempt());
         std::fflush(stdout);
         return true;
     } catch (const std::exception& e) {
-        fmt::print("{}: FAILED: {}\n", what, e.what());
+        fmt::print("{}: FAILED: {}. To do: {}\n", what, on_one_line(e.what()), advice);
         std::fflush(stdout);
         return false;
     }
@@ -94,9 +104,14 @@ int probe()
     const auto start = read_start_up();
     if (!start) return exit_code::configuration;
     core::log::init(core::log::level::error, start->config.log_format);
-    bool good = report("database", [&] { return probe_database(start->config); });
-    for (const auto& line : start->config.lines) good = report("plc " + line.name, [&] { return probe_plc(line, start->maps.at(line.name)); }) && good;
-    good = report("odoo", [&] { return probe_odoo(start->config); }) && good;
+    bool good = report("database", [&] { return probe_database(start->config); }, database_advice);
+    const bool one_line = !core::process_environment()("LINES_FILE");
+    const std::string address = one_line ? "PLC_HOST, PLC_PORT and PLC_UNIT_ID" : "its host, port and unit_id in LINES_FILE";
+    for (const auto& line : start->config.lines)
+        good = report("plc " + line.name, [&] { return probe_plc(line, start->maps.at(line.name)); },
+                      "is the PLC on and its Modbus server enabled, are " + address + " right, and does check-map fit the PLC program?") && good;
+    const char* secret = start->config.odoo_api_key.empty() ? "ODOO_PASSWORD" : "ODOO_API_KEY";
+    good = report("odoo", [&] { return probe_odoo(start->config); }, fmt::format("is Odoo up, and are ODOO_URL, ODOO_DB, ODOO_USERNAME and {} right?", secret)) && good;
     return good ? exit_code::ok : exit_code::failure;
 }
 
@@ -110,17 +125,24 @@ int migrate()
         return exit_code::configuration;
     }
     int result = exit_code::ok;
-    run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    const auto body = [&](asio::any_io_executor executor) -> asio::awaitable<void> {
         pg::pool pool(executor, start->config.database_url.value, 1);
         const auto done = co_await pg::migrate(pool, *directory);
         if (done.newer_schema) {
-            fmt::print(stderr, "the database schema is at {}, newer than this version knows ({})\n", done.database_version, done.known_version);
+            fmt::print(stderr, "the database schema is at {}, newer than this version knows ({}): update batchbridge\n", done.database_version, done.known_version);
             result = exit_code::failure;
             co_return;
         }
         for (const auto& name : done.applied) fmt::print("applied {}\n", name);
         fmt::print("schema is at {}\n", done.known_version);
-    });
+    };
+    try {
+        run_alone(body);
+    } catch (const pg::error& e) {
+        const bool connecting = e.operation().starts_with("connect") || e.operation().starts_with("resolve");
+        fmt::print(stderr, "migrate: FAILED: {}{}\n", on_one_line(e.what()), connecting ? fmt::format(". To do: {}", database_advice) : std::string());
+        result = exit_code::failure;
+    }
     return result;
 }
 
@@ -134,8 +156,7 @@ int healthcheck()
     if (host.empty() || host == "0.0.0.0") host = "127.0.0.1";
     if (host == "[::]") host = "[::1]";
     const auto url = fmt::format("http://{}:{}/healthz", host, port);
-    return report("healthz", [&] {
-        std::string out;
+    const auto ask = [&] {
         run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
             http::client client(executor, http::client_options::plain(url));
             http::request request;
@@ -145,12 +166,10 @@ int healthcheck()
             const auto answer = co_await client.send(request);
             if (answer.status != 200)
                 throw core::error(core::error_kind::rejected, "GET /healthz", url, "the answer was not 200", std::to_string(answer.status));
-            out = url;
         });
-        return out;
-    })
-               ? exit_code::ok
-               : exit_code::failure;
+        return url;
+    };
+    return report("healthz", ask, "is batchbridge running, with this HTTP_LISTEN?") ? exit_code::ok : exit_code::failure;
 }
 
 }  // namespace batchbridge::app

@@ -112,10 +112,10 @@ public:
     int http_port() const noexcept { return http_port_; }
     int plc_port() const noexcept { return plc_port_; }
     std::string directory() const { return directory_; }
-
-private:
+    // What batchbridge is started with.
     std::map<std::string, std::string> environment() const;
 
+private:
     plant_options options_;
     std::string directory_, map_path_, url_;
     std::unique_ptr<postgres> postgres_;

@@ -1,0 +1,309 @@
+// Every command of the program but `run`, as a person or a container starts it: exit code, what is said where, no secret.
+#include "e2e/expect.hpp"
+
+#include <fstream>
+
+using namespace bb_test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+using environment = std::map<std::string, std::string>;
+
+struct outcome {
+    int code = 0;
+    std::string out, err;
+};
+
+constexpr const char *db_secret = "db-secret-1", *odoo_secret = "odoo-secret-2", *token_secret = "token-secret-3", *key_secret = "key-secret-4";
+
+std::string read_text(const std::string& path)
+{
+    std::ifstream in(path);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// A plant whose secrets can be told apart, and its program's commands. batchbridge itself is not started.
+struct bench {
+    explicit bench(plant_options o = {}) : p(with_secrets(std::move(o))), env(p.environment())
+    {
+        auto& url = env["DATABASE_URL"];
+        url.replace(url.find("//test@"), 7, std::string("//test:") + db_secret + "@");
+    }
+
+    static plant_options with_secrets(plant_options o)
+    {
+        o.odoo_arguments = {"--password", odoo_secret};
+        o.environment["ODOO_PASSWORD"] = odoo_secret;
+        o.environment["API_TOKEN"] = token_secret;
+        return o;
+    }
+
+    // `changes` as for plant::start_bridge: an empty value removes a variable.
+    outcome run(std::vector<std::string> arguments, const environment& changes = {})
+    {
+        auto e = env;
+        for (const auto& [name, value] : changes) e[name] = value;
+        std::erase_if(e, [](const auto& v) { return v.second.empty(); });
+        const auto n = std::to_string(++runs);
+        const auto out = p.directory() + "/out." + n, err = p.directory() + "/err." + n;
+        std::vector<std::string> shell{"-c", "cd " BATCHBRIDGE_ROOT " && exec \"$0\" \"$@\" 2>" + err, BATCHBRIDGE_BIN "/batchbridge"};
+        shell.insert(shell.end(), arguments.begin(), arguments.end());
+        program child("/bin/sh", shell, e, out);
+        outcome o;
+        o.code = child.wait(seconds(30));
+        o.out = child.output();
+        o.err = read_text(err);
+        UNSCOPED_INFO("batchbridge " << (arguments.empty() ? "" : arguments[0]) << ": exit code " << o.code << "\n" << o.out << o.err);
+        for (const auto* secret : {db_secret, odoo_secret, token_secret, key_secret}) {
+            CHECK_THAT(o.out, !Contains(secret));
+            CHECK_THAT(o.err, !Contains(secret));
+        }
+        return o;
+    }
+
+    std::string file(const std::string& name, const std::string& text)
+    {
+        const auto path = p.directory() + "/" + name;
+        std::ofstream(path) << text;
+        return path;
+    }
+
+    plant p;
+    environment env;
+    int runs = 0;
+};
+
+plant_options nothing_runs()
+{
+    plant_options o;
+    o.start_plc = o.start_odoo = o.start_database = false;
+    return o;
+}
+
+// The line of `text` that begins with `start`.
+std::string line_of(const std::string& text, const std::string& start)
+{
+    const auto at = text.rfind("\n" + start) == std::string::npos ? (text.rfind(start, 0) == 0 ? 0 : std::string::npos) : text.rfind("\n" + start) + 1;
+    return at == std::string::npos ? std::string() : text.substr(at, text.find('\n', at) - at);
+}
+
+}  // namespace
+
+TEST_CASE("help and version need no configuration, wrong usage is 64 and says what is right")
+{
+    bench b(nothing_runs());
+    b.env = {{"PATH", b.env["PATH"]}};
+    for (const auto* help : {"--help", "-h", "help"}) {
+        const auto o = b.run({help});
+        CHECK(o.code == 0);
+        CHECK(o.err.empty());
+        for (const auto* command : {"run", "check-config", "check-map [FILE]", "probe", "migrate", "healthcheck", "--version"}) CHECK_THAT(o.out, Contains(command));
+    }
+    const auto version = b.run({"--version"});
+    CHECK(version.code == 0);
+    CHECK_THAT(version.out, Catch::Matches("batchbridge \\d+\\.\\d+\\.\\d+\n"));
+
+    const std::vector<std::vector<std::string>> wrong{{"nosuch"}, {"--verbose"}, {""}, {"run", "now"}, {"check-config", "x"}, {"check-map", "a", "b"}, {"probe", "plc"}, {"migrate", "x"},
+                                                      {"healthcheck", "x"}, {"--help", "x"}, {"--version", "x"}, {"snapshot"}};
+    for (const auto& arguments : wrong) {
+        const auto o = b.run(arguments);
+        CHECK(o.code == 64);
+        CHECK(o.out.empty());
+        CHECK_THAT(o.err, Catch::StartsWith("batchbridge: ") && Contains("usage: batchbridge") && Contains(arguments.back()));
+    }
+}
+
+TEST_CASE("check-config shows what is effective, secrets masked, and connects to nothing")
+{
+    bench b(nothing_runs());
+    const auto o = b.run({"check-config"});
+    CHECK(o.code == 0);
+    CHECK(o.err.empty());
+    CHECK_THAT(line_of(o.out, "DATABASE_URL="), Contains("***") && Contains("environment"));
+    CHECK_THAT(line_of(o.out, "ODOO_PASSWORD="), Contains("***"));
+    CHECK_THAT(line_of(o.out, "PLC_READ_INTERVAL="), Contains("100ms"));
+    CHECK_THAT(line_of(o.out, "RETENTION_DAYS="), Contains("30") && Contains("default"));
+    CHECK_THAT(line_of(o.out, "line line1:"), Contains("10 slots and 15 silos"));
+
+    const auto key = b.run({"check-config"}, {{"ODOO_PASSWORD", ""}, {"ODOO_API_KEY_FILE", b.file("key", std::string(key_secret) + "\n")}, {"SYNC_INTERVAL", ""}, {"SYNC_INTERVAL_MINUTES", "5"}});
+    CHECK(key.code == 0);
+    CHECK_THAT(line_of(key.out, "ODOO_API_KEY="), Contains("***") && Contains("file"));
+    CHECK_THAT(key.out, Contains("warning: SYNC_INTERVAL_MINUTES is an old name"));
+}
+
+TEST_CASE("every fault of the configuration is listed at once by every command that needs it, with exit code 78")
+{
+    bench b(nothing_runs());
+    const auto no_pem = b.file("no.pem", "this is no certificate\n");
+    const auto broken_map = b.file("broken.json", "{\"version\": 2}");
+    const auto lines = b.file("lines.json", R"([{"name": "one", "host": "127.0.0.1", "map": ")" + broken_map + R"(", "order_domain": [["id", ">", 0]]},
+                                                {"name": "two", "host": "127.0.0.2", "map": "no-such-map.json", "order_domain": [["id", "<", 0]]}])");
+    const environment faults{{"PLC_TIMEOUT", "2"}, {"ODOO_API", "json2"}, {"ODOO_API_KEY", key_secret}, {"ODOO_CA_FILE", no_pem}, {"HTTP_LISTEN", "somewhere:8080"},
+                             {"DATABASE_URL", std::string("postgresql://test:") + db_secret + "@127.0.0.1/x?sslmod=require"}, {"LINES_FILE", lines}, {"PLC_HOST", ""}, {"PLC_PORT", ""}, {"PLC_MAP", ""}};
+    for (const auto* command : {"check-config", "run", "probe", "migrate"}) {
+        CAPTURE(command);
+        const auto o = b.run({command}, faults);
+        CHECK(o.code == 78);
+        CHECK(o.out.empty());
+        CHECK_THAT(line_of(o.err, "configuration: PLC_TIMEOUT"), Contains("'2' is not valid") && Contains("a duration above 0"));
+        CHECK_THAT(line_of(o.err, "configuration: ODOO_API"), Contains("json2") && Contains("later version") && Contains("jsonrpc"));
+        CHECK_THAT(line_of(o.err, "configuration: ODOO_CA_FILE"), Contains(no_pem) && Contains("PEM"));
+        CHECK_THAT(line_of(o.err, "configuration: HTTP_LISTEN"), Contains("'somewhere:8080'") && Contains("127.0.0.1:8080"));
+        CHECK_THAT(line_of(o.err, "configuration: DATABASE_URL"), Contains("query parameter"));
+        CHECK_THAT(line_of(o.err, broken_map + ": version"), Contains("expected 1"));
+        CHECK_THAT(line_of(o.err, broken_map + ": slots"), Contains("is missing"));
+        CHECK_THAT(o.err, Contains("'no-such-map.json' is neither in the working directory"));
+    }
+}
+
+TEST_CASE("each fault that shows only when parts are built is one of the configuration, alone too")
+{
+    struct row {
+        environment changes;
+        std::string said;
+    };
+    bench b(nothing_runs());
+    const auto url = [](const std::string& rest) { return std::string("postgresql://test:") + db_secret + rest; };
+    const std::vector<row> rows{
+        {{{"ODOO_API", "json2"}, {"ODOO_API_KEY", key_secret}}, "ODOO_API"},
+        {{{"ODOO_API", "scada"}}, "ODOO_API"},
+        {{{"ODOO_CA_FILE", b.file("no.pem", "no certificate")}}, "ODOO_CA_FILE"},
+        {{{"ODOO_CA_FILE", b.file("empty.pem", "")}, {"ODOO_URL", "https://127.0.0.1:1"}}, "ODOO_CA_FILE"},
+        {{{"ODOO_CA_FILE", b.p.directory()}}, "ODOO_CA_FILE"},
+        {{{"DATABASE_URL", url("@127.0.0.1/x?sslmod=require")}}, "DATABASE_URL"},
+        {{{"DATABASE_URL", url("@127.0.0.1/x?sslmode=requires")}}, "DATABASE_URL"},
+        {{{"DATABASE_URL", url("%zz@127.0.0.1/x")}}, "DATABASE_URL"},
+        {{{"DATABASE_URL", url("@127.0.0.1:5432x/x")}}, "DATABASE_URL"},
+        {{{"DATABASE_URL", url("@a:1,b:2,c:3/x?port=1,2")}}, "DATABASE_URL"},
+        {{{"DATABASE_URL_FILE", b.file("url", url("@127.0.0.1/x?%"))}, {"DATABASE_URL", ""}}, "DATABASE_URL"},
+        {{{"PLC_MAP", b.p.directory()}}, "cannot be read"}};
+    for (const auto& r : rows) {
+        const auto check = b.run({"check-config"}, r.changes), run = b.run({"run"}, r.changes);
+        CAPTURE(r.said);
+        CHECK(check.code == 78);
+        CHECK(run.code == 78);
+        CHECK_THAT(check.err, Contains(r.said));
+        CHECK(occurrences(check.err, "\n") == 1);
+        CHECK(run.err == check.err);
+        CHECK(run.out.empty());
+    }
+}
+
+TEST_CASE("check-map prints every register, of the file given or of the maps in use")
+{
+    bench b(nothing_runs());
+    const auto shipped = b.run({"check-map"}, {{"PLC_MAP", ""}});
+    CHECK(shipped.code == 0);
+    CHECK(shipped.err.empty());
+    CHECK_THAT(shipped.out, Contains("WRITE 2") && Contains("silo 101 quantity") && Contains("conf/plc-map.json: 10 slots, 15 silos, no fault"));
+    CHECK_THAT(line_of(shipped.out, "   7076"), Contains("status_read_data") && Contains("WRITE 1"));
+    CHECK(b.run({"check-map", "conf/plc-map.json"}).out == shipped.out);
+
+    auto text = read_text(BATCHBRIDGE_ROOT "/conf/plc-map.json");
+    text.replace(text.find("\"count\": 10"), 11, "\"count\": 5");
+    const auto other = b.file("five.json", text);
+    CHECK_THAT(b.run({"check-map"}, {{"PLC_MAP", other}}).out, Contains("five.json: 5 slots"));
+    const auto lines = b.file("lines.json", R"([{"name": "one", "host": "127.0.0.1", "order_domain": [["id", ">", 0]]},
+                                                {"name": "two", "host": "127.0.0.2", "map": ")" + other + R"(", "order_domain": [["id", "<", 0]]}])");
+    const auto both = b.run({"check-map"}, {{"LINES_FILE", lines}, {"PLC_MAP", ""}, {"DATABASE_URL", ""}});
+    CHECK(both.code == 0);
+    CHECK_THAT(both.out, Contains("conf/plc-map.json: 10 slots") && Contains("five.json: 5 slots"));
+
+    text.replace(text.find("\"stride\": 100"), 13, "\"stride\": 10, \"colour\": 1");
+    const auto broken = b.run({"check-map", b.file("broken.json", text)});
+    CHECK(broken.code == 78);
+    CHECK(broken.out.empty());
+    CHECK_THAT(broken.err, Contains("slots.stride: 10 is less than") && Contains("slots.colour: unknown key"));
+    const auto missing = b.run({"check-map", "no-such-map.json"});
+    CHECK(missing.code == 78);
+    CHECK_THAT(missing.err, Contains("no-such-map.json") && !Contains("PLC_MAP"));
+    CHECK(b.run({"check-map", b.file("text.json", "{")}).code == 78);
+}
+
+TEST_CASE("probe says of database, PLC and Odoo whether they answer, and what to look at when not")
+{
+    bench b;
+    const auto all = b.run({"probe"});
+    CHECK(all.code == 0);
+    CHECK_THAT(line_of(all.out, "database: ok"), Contains("PostgreSQL ") && Contains("no synchronous standby"));
+    CHECK_THAT(line_of(all.out, "plc line1: ok"), Contains("slot 1 shows nothing") && Contains("ready word"));
+    CHECK_THAT(line_of(all.out, "odoo: ok"), Contains("version 18.0"));
+    CHECK(occurrences(all.out, "\n") == 3);
+
+    const auto password = b.run({"probe"}, {{"ODOO_PASSWORD", key_secret}});
+    CHECK(password.code == 1);
+    CHECK_THAT(line_of(password.out, "odoo: FAILED"), Contains("ODOO_PASSWORD"));
+    const auto other_map = b.run({"probe"}, {{"PLC_UNIT_ID", "9"}});
+    CHECK_THAT(line_of(other_map.out, "plc line1:"), Contains("unit 9"));
+
+    const auto failed = [&](const std::string& what, const std::string& hint) {
+        const auto o = b.run({"probe"});
+        CHECK(o.code == 1);
+        CHECK_THAT(line_of(o.out, what + ": FAILED"), Contains(hint));
+        for (const std::string part : {"database", "plc line1", "odoo"}) CHECK_THAT(o.out, Contains(part + (part == what ? ": FAILED" : ": ok")));
+        CHECK(occurrences(o.out, "\n") == 3);
+    };
+    b.p.stop_plc();
+    failed("plc line1", "PLC_HOST");
+    b.p.start_plc();
+    b.p.stop_odoo();
+    failed("odoo", "ODOO_URL");
+    b.p.start_odoo();
+    b.p.database().stop();
+    failed("database", "DATABASE_URL");
+}
+
+TEST_CASE("migrate brings the schema up to date once, and fails without a database")
+{
+    plant_options o;
+    o.start_plc = o.start_odoo = false;
+    bench b(o);
+    const auto first = b.run({"migrate"});
+    CHECK(first.code == 0);
+    CHECK(first.err.empty());
+    CHECK_THAT(first.out, Contains("applied 0001_schema") && Contains("schema is at "));
+    CHECK(b.p.sql("select (to_regclass('mo_batch') is not null)::text") == "true");
+    const auto second = b.run({"migrate"});
+    CHECK(second.code == 0);
+    CHECK_THAT(second.out, !Contains("applied") && Catch::StartsWith("schema is at "));
+
+    b.p.sql("insert into schema_migration (number, name, checksum) values (9999, 'later', 'x')");
+    const auto newer = b.run({"migrate"});
+    CHECK(newer.code == 1);
+    CHECK_THAT(newer.err, Contains("newer"));
+
+    auto elsewhere = b.env["DATABASE_URL"];
+    elsewhere.insert(elsewhere.find("/test", elsewhere.find('@')) + 1, "no-");
+    const auto refused = b.run({"migrate"}, {{"DATABASE_URL", elsewhere}});
+    CHECK(refused.code == 1);
+    CHECK_THAT(refused.err, Contains("does not exist") && Contains("DATABASE_URL"));
+
+    b.p.database().stop();
+    const auto absent = b.run({"migrate"});
+    CHECK(absent.code == 1);
+    CHECK(absent.out.empty());
+    CHECK_THAT(absent.err, Contains("127.0.0.1") && Contains("DATABASE_URL"));
+}
+
+TEST_CASE("healthcheck asks the running process, whatever else is wrong with its own environment")
+{
+    bench b(nothing_runs());
+    const environment only_listen{{"DATABASE_URL", ""}, {"ODOO_URL", ""}, {"PLC_MAP", "no-such-map.json"}};
+    const auto dead = b.run({"healthcheck"});
+    CHECK(dead.code == 1);
+    CHECK_THAT(dead.out + dead.err, Contains("healthz: FAILED") && Contains("HTTP_LISTEN"));
+
+    b.p.start_bridge();
+    wait_until("the HTTP port", seconds(10), [&] { return b.run({"healthcheck"}).code == 0; });
+    const auto alive = b.run({"healthcheck"}, only_listen);
+    CHECK(alive.code == 0);
+    CHECK_THAT(alive.out, Contains("healthz: ok"));
+    // In the container it listens on every address.
+    CHECK(b.run({"healthcheck"}, {{"HTTP_LISTEN", "0.0.0.0:" + std::to_string(b.p.http_port())}}).code == 0);
+    CHECK(b.run({"healthcheck"}, {{"HTTP_LISTEN", "localhost:" + std::to_string(b.p.http_port())}}).code == 0);
+    CHECK(b.run({"healthcheck"}, {{"HTTP_LISTEN", "nonsense"}}).code == 1);
+
+    b.p.kill_bridge();
+    CHECK(b.run({"healthcheck"}).code == 1);
+}
