@@ -29,6 +29,20 @@ std::string holder_name()
     return fmt::format("{}:{}", host, ::getpid());
 }
 
+// The stored switch of a task (POST .../tasks/{name}), over its environment variable and below the master switch.
+std::string setting_of(const std::string& task)
+{
+    return "task." + task + ".enabled";
+}
+
+const char* variable_of(std::string_view task)
+{
+    if (task == task_names::auto_sync_mo) return "ENABLE_TASK_1_AUTO_SYNC";
+    if (task == task_names::plc_read_sync) return "ENABLE_TASK_2_PLC_READ";
+    if (task == task_names::process_completed) return "ENABLE_TASK_3_PROCESS_COMPLETED";
+    return "ENABLE_TASK_6_CLEANUP";
+}
+
 }  // namespace
 
 void note_database(environment& env, std::exception_ptr e)
@@ -111,17 +125,17 @@ void line::make_tasks()
     add(task_names::cleanup, c.cleanup, [this] { return cleanup(*this); });
 }
 
-void line::announce() const
+void line::announce(const std::map<std::string, std::string>& settings) const
 {
     const auto& c = env_.config;
     const core::log::fields about{config_.name, {}, {}, {}};
     for (const auto& t : tasks_) {
+        const std::string state = t->enabled() ? fmt::format("on, every {}", core::to_string(t->interval())) : "off";
         std::string why;
-        if (!t->enabled()) why = c.enable_auto_sync ? "switched off" : "ENABLE_AUTO_SYNC=false";
-        if (t->enabled())
-            core::log::info(about, "task {} is on, every {}", t->name(), core::to_string(t->interval()));
-        else
-            core::log::info(about, "task {} is off: {}", t->name(), why);
+        if (!c.enable_auto_sync) why = "the master switch, ENABLE_AUTO_SYNC=false";
+        else if (settings.contains(setting_of(t->name()))) why = fmt::format("the stored switch (POST /api/v1/lines/{}/tasks/{})", config_.name, t->name());
+        else why = fmt::format("{}={}", variable_of(t->name()), t->enabled());
+        core::log::info(about, "task {} is {}: {}", t->name(), state, why);
     }
     for (const auto* later : {"monitor_batch_health", "equipment_failure_monitoring"}) core::log::info(about, "task {} is off: not in this version", later);
     if (!c.plc_writes)
@@ -241,10 +255,10 @@ asio::awaitable<void> line::serve()
     co_await env_.store.reset_refusals(hold_);
     const auto settings = co_await env_.store.settings(config_.name);
     for (auto& t : tasks_) {
-        auto it = settings.find("task." + t->name() + ".enabled");
-        if (it != settings.end()) t->set_enabled(it->second == "true");
+        const auto it = settings.find(setting_of(t->name()));
+        if (it != settings.end()) t->set_enabled(it->second == "true" && env_.config.enable_auto_sync);
     }
-    announce();
+    announce(settings);
     rows_changed();
     reader_->forget();
     env_.deliveries.set();

@@ -11,7 +11,9 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace batchbridge::tasks {
@@ -68,7 +70,8 @@ private:
     // By value: the caller is a callback whose temporaries end before this coroutine does.
     boost::asio::awaitable<void> record(std::string task, finished_run run);
     void make_tasks();
-    void announce() const;
+    // Says of each task whether it is on, and which switch says so. `settings`: the stored ones.
+    void announce(const std::map<std::string, std::string>& settings) const;
 
     environment& env_;
     core::line_config config_;

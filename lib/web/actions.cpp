@@ -73,10 +73,13 @@ asio::awaitable<server_response> switch_task(tasks::line& l, tasks::periodic& ta
     if (enabled == nullptr || !enabled->is_bool()) co_return server_response::error(400, "expected {\"enabled\": true or false}");
     const bool on = enabled->get_bool();
     co_await l.env().store.put_setting(l.name(), "task." + task.name() + ".enabled", on ? "true" : "false", "api");
-    task.set_enabled(on);
-    core::log::info(l.about(task.name()), "switched {} by the API", on ? "on" : "off");
+    // The master switch wins; what was asked for is kept until it is on.
+    const bool effective = on && l.env().config.enable_auto_sync;
+    task.set_enabled(effective);
+    core::log::info(l.about(task.name()), "switched {} by the API{}", on ? "on" : "off", on == effective ? "" : ", and off all the same: ENABLE_AUTO_SYNC=false");
     json::object o;
-    o["enabled"] = on;
+    o["enabled"] = effective;
+    if (on != effective) o["reason"] = "kept; ENABLE_AUTO_SYNC=false holds every task off";
     co_return server_response::json(200, o);
 }
 

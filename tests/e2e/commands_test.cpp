@@ -307,3 +307,31 @@ TEST_CASE("healthcheck asks the running process, whatever else is wrong with its
     b.p.kill_bridge();
     CHECK(b.run({"healthcheck"}).code == 1);
 }
+
+TEST_CASE("the log at the start says of each task whether it is on, and which switch says so")
+{
+    plant_options o;
+    o.start_plc = o.start_odoo = false;
+    o.environment["ENABLE_TASK_3_PROCESS_COMPLETED"] = "false";
+    bench b(o);
+    const auto said = [&](const std::string& part) { return occurrences(b.p.bridge_log(), part); };
+    const std::string read_sync = "task plc_read_sync is ", stored = ": the stored switch (POST /api/v1/lines/line1/tasks/plc_read_sync)", master = ": the master switch, ENABLE_AUTO_SYNC=false";
+    b.p.start_bridge();
+    wait_until("the line's tasks", seconds(20), [&] { return said("task cleanup is on, every 24h: ENABLE_TASK_6_CLEANUP=true") == 1; });
+    CHECK(said(read_sync + "on, every 100ms: ENABLE_TASK_2_PLC_READ=true") == 1);
+    CHECK(said("task process_completed_batches is off: ENABLE_TASK_3_PROCESS_COMPLETED=false") == 1);
+    CHECK(said("task monitor_batch_health is off: not in this version") == 1);
+    for (const std::string enabled : {"false", "true"}) {
+        CHECK(b.p.bridge("POST", "/api/v1/lines/line1/tasks/plc_read_sync", "{\"enabled\": " + enabled + "}", token_secret).status == 200);
+        CHECK(b.p.stop_bridge() == 0);
+        b.p.start_bridge();
+        const auto state = enabled == "true" ? "on, every 100ms" : "off";
+        wait_until("the stored switch " + enabled, seconds(20), [&] { return said(read_sync + state + stored) == 1; });
+    }
+    CHECK(b.p.stop_bridge() == 0);
+    b.p.start_bridge({{"ENABLE_AUTO_SYNC", "false"}});
+    wait_until("the master switch", seconds(20), [&] { return said("task cleanup is off" + master) == 1; });
+    CHECK(said(read_sync + "off" + master) == 1);
+    CHECK(b.p.stop_bridge() == 0);
+    CHECK(said(token_secret) + said(odoo_secret) == 0);
+}

@@ -170,3 +170,36 @@ TEST_CASE("L-16 a switch answers what it is now, survives a restart and is journ
     CHECK(b.service->find_line("line1")->task("cleanup")->enabled());
     CHECK_FALSE(b.service->find_line("line1")->task("auto_sync_mo")->enabled());
 }
+
+TEST_CASE("L-16 the master switch wins over a stored switch, which counts again when the master switch is on")
+{
+    const auto uri = bb_test::shared_postgres().create_database();
+    const web_bench::environment master_off{{"ENABLE_AUTO_SYNC", "false"}, {"ENABLE_TASK_1_AUTO_SYNC", ""}};
+    {
+        web_bench b({}, uri);
+        b.ready();
+        CHECK(b.post("lines/line1/tasks/cleanup", R"({"enabled": true})").status == 200);
+    }
+    {
+        web_bench b(master_off, uri);
+        b.ready();
+        const auto* line = b.service->find_line("line1");
+        for (const auto& t : line->tasks()) {
+            CAPTURE(t->name());
+            CHECK_FALSE(t->enabled());
+        }
+        const auto r = b.post("lines/line1/tasks/plc_read_sync", R"({"enabled": true})");
+        CAPTURE(r.text);
+        CHECK(r.status == 200);
+        CHECK(r.body.at("enabled") == false);
+        CHECK_THAT(r.body.at("reason").as_string().c_str(), Contains("ENABLE_AUTO_SYNC=false"));
+        CHECK_FALSE(line->task("plc_read_sync")->enabled());
+        // A person may run one all the same.
+        CHECK(b.post("lines/line1/tasks/cleanup/run").status == 200);
+    }
+    web_bench b({}, uri);
+    b.ready();
+    CHECK(b.service->find_line("line1")->task("cleanup")->enabled());
+    CHECK(b.service->find_line("line1")->task("plc_read_sync")->enabled());
+    CHECK_FALSE(b.service->find_line("line1")->task("auto_sync_mo")->enabled());
+}

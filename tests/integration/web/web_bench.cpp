@@ -67,7 +67,8 @@ core::config configuration(const std::string& uri, const web_bench::environment&
     web_bench::environment all{{"DATABASE_URL", uri}, {"PLC_HOST", "127.0.0.1"}, {"PLC_MAP", BATCHBRIDGE_CONF "/plc-map.json"}, {"PLC_WRITES", "true"},
                                // Port 9 (discard): nobody is there.
                                {"ODOO_URL", "http://127.0.0.1:9"}, {"ODOO_DB", "factory"}, {"ODOO_USERNAME", "plcbridge"}, {"ODOO_PASSWORD", "plc"},
-                               {"ODOO_API", "jsonrpc"}, {"ENABLE_AUTO_SYNC", "false"}, {"HTTP_LISTEN", "127.0.0.1:0"}, {"API_TOKEN", token}};
+                               {"ODOO_API", "jsonrpc"}, {"ENABLE_TASK_1_AUTO_SYNC", "false"}, {"ENABLE_TASK_2_PLC_READ", "false"},
+                               {"ENABLE_TASK_3_PROCESS_COMPLETED", "false"}, {"ENABLE_TASK_6_CLEANUP", "false"}, {"HTTP_LISTEN", "127.0.0.1:0"}, {"API_TOKEN", token}};
     for (const auto& [name, value] : changes) all[name] = value;
     return core::load_config(
         [&all](const std::string& name) -> std::optional<std::string> {
