@@ -44,9 +44,13 @@ void tell(const std::vector<std::string>& faults)
 std::optional<start_up> read_start_up()
 {
     auto reading = core::read_config(core::process_environment(), core::real_files());
-    if (const auto& url = reading.value.database_url; !url.empty())
-        if (const auto fault = pg::uri_fault(url.value)) reading.faults.push_back(fmt::format("DATABASE_URL is not valid: {}; expected postgresql://user:password@host:5432/database[?parameter=value&..] "
-                                                                                               "with special characters percent-encoded", *fault));
+    // core knows no libpq, so the URI's inside is judged here.
+    if (const auto& url = reading.value.database_url; !url.empty()) {
+        if (const auto fault = pg::uri_fault(url.value))
+            reading.faults.push_back(fmt::format("DATABASE_URL is not valid: {}; expected postgresql://user:password@host:5432/database[?parameter=value&..] "
+                                                 "with special characters percent-encoded",
+                                                 *fault));
+    }
     for (auto& fault : odoo::config_faults(reading.value)) reading.faults.push_back(std::move(fault));
     std::vector<std::string> faults;
     for (const auto& fault : reading.faults) faults.push_back("configuration: " + fault);
