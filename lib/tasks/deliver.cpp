@@ -435,7 +435,6 @@ asio::awaitable<delivery_end> deliver_cancel(work& w)
             co_return co_await park(w, fmt::format("action_cancel was answered and the order is still '{}'", domain::to_string(fresh->state)));
     }
     co_await env.store.cancelled_in_odoo(w.l.hold(), w.d, how);
-    BATCHBRIDGE_CRASH_POINT("cancel.recorded");
     core::log::info(w.about, "order {}", how);
     wake_archiver(w.l);
     co_return delivery_end::settled;
