@@ -10,6 +10,12 @@ namespace batchbridge::domain {
 
 using core::decimal;
 
+core::decimal odoo_step(const core::decimal& uom_rounding)
+{
+    static const auto finest = *core::decimal::parse("0.01");
+    return uom_rounding > finest ? uom_rounding : finest;
+}
+
 namespace {
 
 std::string lower(std::string_view text)
@@ -53,13 +59,13 @@ silo_match match_silo(const plant_map& map, const component& c)
 
 decimal rounding_of(const component& c)
 {
-    return c.uom_rounding > 0 ? c.uom_rounding : *decimal::parse("0.01");
+    return odoo_step(c.uom_rounding);
 }
 
 // 0.01 kg is what a register and Odoo's default precision can hold.
 bool too_coarse(const decimal& rounding, const decimal& factor)
 {
-    return rounding > 0 && rounding * factor > *decimal::parse("0.01");
+    return decimal::multiply(odoo_step(rounding), factor, 6) > *decimal::parse("0.01");
 }
 
 std::string label(const component& c)
@@ -123,7 +129,7 @@ std::variant<mapped_order, refused_order, not_ours> map_order(const plant_map& m
             const auto factor = kg_per_unit(c.uom);
             if (!factor) return refuse(fmt::format("component {} is in '{}', known units are kg, g, t and lb", label(c), c.uom));
             if (too_coarse(c.uom_rounding, *factor))
-                return refuse(fmt::format("component {}: '{}' is rounded to {} in Odoo, coarser than 0.01 kg", label(c), c.uom, c.uom_rounding.to_string()));
+                return refuse(fmt::format("component {}: '{}' is rounded to {} in Odoo, coarser than 0.01 kg", label(c), c.uom, odoo_step(c.uom_rounding).to_string()));
             if (c.planned < 0) return refuse(fmt::format("component {} has a negative planned quantity", label(c)));
             out.silo_of_move[c.move_id] = match.id;
             out.planned[match.id] += planned_kg_of(c.planned, *factor);
@@ -134,7 +140,7 @@ std::variant<mapped_order, refused_order, not_ours> map_order(const plant_map& m
         const auto factor = kg_per_unit(o.uom);
         if (!factor) return refuse(fmt::format("the order is in '{}', known units are kg, g, t and lb", o.uom));
         if (too_coarse(o.uom_rounding, *factor))
-            return refuse(fmt::format("the order's unit '{}' is rounded to {} in Odoo, coarser than 0.01 kg", o.uom, o.uom_rounding.to_string()));
+            return refuse(fmt::format("the order's unit '{}' is rounded to {} in Odoo, coarser than 0.01 kg", o.uom, odoo_step(o.uom_rounding).to_string()));
         out.kg = planned_kg_of(o.quantity, *factor);
         if (out.kg <= 0) return refuse(fmt::format("the order's quantity is {} {}", o.quantity.to_string(), o.uom));
         if (rules.expected_batch_max_kg && out.kg > *rules.expected_batch_max_kg)

@@ -19,6 +19,10 @@ namespace batchbridge::domain {
 // letter case ignored ("kg", "g", "t", "lb", "ton"? only what odoo18.md/odoo19.md show, plus plain spellings).
 std::optional<core::decimal> kg_per_unit(std::string_view uom);
 
+// The step in which Odoo keeps a quantity of a line: uom.uom.rounding, but never finer than 0.01, the default of the decimal
+// precision "Product Unit of Measure", which cannot be read over the API; 0.01 when the rounding is not known.
+core::decimal odoo_step(const core::decimal& uom_rounding);
+
 struct mapped_order {
     order source;
     core::decimal kg;           // planned output
@@ -73,6 +77,7 @@ struct finish_refused {
 struct finish_rules {
     core::produced_policy produced = core::produced_policy::automatic;
     core::unmapped_policy unmapped = core::unmapped_policy::planned;
+    std::optional<core::decimal> given_kg{};   // what a person said was produced: counts before any policy
 };
 // Computed once from step 0's first read. The sum counts what is booked: not what came from unplanned silos. `ours` tells whether a picked value on an unmapped move stems from one of our
 // attempts (then it may be overwritten; a person's booking is not).

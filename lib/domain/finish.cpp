@@ -9,15 +9,6 @@ namespace batchbridge::domain {
 
 using core::decimal;
 
-namespace {
-
-decimal step_of(const decimal& rounding)
-{
-    return rounding > 0 ? rounding : *decimal::parse("0.01");
-}
-
-}  // namespace
-
 std::string describe(const silo_kg& v)
 {
     std::string out;
@@ -53,7 +44,7 @@ std::variant<finish_values, finish_refused> compute_finish(const plant_map& map,
             if (const auto factor = kg_per_unit(c.uom)) sum_kg += decimal::multiply(c.quantity, *factor, 6);
             continue;
         }
-        v.quantity = planned > 0 ? decimal::divide(decimal::multiply(c.planned, actual, 6), planned, 6).rounded_to(step_of(c.uom_rounding)) : c.planned;
+        v.quantity = planned > 0 ? decimal::divide(decimal::multiply(c.planned, actual, 6), planned, 6).rounded_to(odoo_step(c.uom_rounding)) : c.planned;
         if (const auto factor = kg_per_unit(c.uom)) sum_kg += decimal::multiply(v.quantity, *factor, 6);
         out.moves.push_back(v);
     }
@@ -62,7 +53,8 @@ std::variant<finish_values, finish_refused> compute_finish(const plant_map& map,
     const auto factor = kg_per_unit(fresh.uom);
     if (!factor) return finish_refused{fmt::format("the order is in '{}', known units are kg, g, t and lb", fresh.uom)};
     decimal kg;
-    switch (rules.produced) {
+    const auto policy = rules.given_kg ? core::produced_policy::automatic : rules.produced;
+    switch (policy) {
     case core::produced_policy::planned:
         out.produced = fresh.quantity;
         out.produced_from = "planned";
@@ -80,7 +72,11 @@ std::variant<finish_values, finish_refused> compute_finish(const plant_map& map,
         out.produced_from = b.weight > 0 ? "plc weight" : "sum of components";
         break;
     }
-    if (rules.produced != core::produced_policy::planned) out.produced = decimal::divide(kg, *factor, 6).rounded_to(step_of(fresh.uom_rounding));
+    if (rules.given_kg) {
+        kg = *rules.given_kg;
+        out.produced_from = "a person";
+    }
+    if (policy != core::produced_policy::planned) out.produced = decimal::divide(kg, *factor, 6).rounded_to(odoo_step(fresh.uom_rounding));
     if (out.produced <= 0) return finish_refused{fmt::format("the produced quantity ({}) is 0: Odoo would book the plan instead of the actual values", out.produced_from)};
     return out;
 }
@@ -100,11 +96,11 @@ std::vector<std::string> differences(const order& fresh, const finish_values& wa
         const auto gap = (c.quantity - v.quantity).abs();
         const bool consumed = c.picked || c.state == "done";
         if (!consumed) out.push_back(fmt::format("move {}: not consumed, ours {}", v.move_id, v.quantity.to_string()));
-        else if (gap + gap >= step_of(c.uom_rounding)) out.push_back(fmt::format("move {} ({}): Odoo {}, ours {}", v.move_id, c.product_code, c.quantity.to_string(), v.quantity.to_string()));
+        else if (gap + gap >= odoo_step(c.uom_rounding)) out.push_back(fmt::format("move {} ({}): Odoo {}, ours {}", v.move_id, c.product_code, c.quantity.to_string(), v.quantity.to_string()));
     }
     const auto& produced = fresh.state == order_state::done ? fresh.qty_produced : fresh.qty_producing;
     const auto gap = (produced - wanted.produced).abs();
-    if (gap + gap >= step_of(fresh.uom_rounding)) out.push_back(fmt::format("produced: Odoo {}, ours {}", produced.to_string(), wanted.produced.to_string()));
+    if (gap + gap >= odoo_step(fresh.uom_rounding)) out.push_back(fmt::format("produced: Odoo {}, ours {}", produced.to_string(), wanted.produced.to_string()));
     return out;
 }
 

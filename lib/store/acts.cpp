@@ -66,7 +66,7 @@ asio::awaitable<bool> store::ask_cancel(const hold& h, std::int64_t batch_id, jo
 {
     std::vector<pg::statement> all;
     // A parked finish is given up with it; otherwise it would be due again before the cancel.
-    all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set reason = reason where id = $2 and line = $1 and state in ('held', 'lost', 'parked')",
+    all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set version = version + 1 where id = $2 and line = $1 and state in ('held', 'lost', 'parked')",
                                "gone as (update odoo_outbox o set state = 'discarded', last_error = 'cancelled by a person' from b where o.batch_id = b.id and o.kind in ('finish', 'consumption') and o.state in ('due', 'parked')), "
                                "cancel as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, version) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, 'cancel', b.version from b" + open_conflict +
                                "do update set state = 'due', next_at = now(), tries = 0, version = excluded.version, batch_id = excluded.batch_id)"));
@@ -91,6 +91,7 @@ asio::awaitable<bool> store::complete_batch(const hold& h, std::int64_t batch_id
     boost::json::object payload;
     payload["actual"] = kg_json(actual);
     payload["weight"] = produced.to_string();
+    payload["produced"] = produced.to_string();
     std::vector<pg::statement> all;
     all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set state = 'completed', reason = '', version = version + 1, actual_weight_quantity_finished_goods = $7::numeric, status_manufacturing = true, "
                                "update_odoo = false, done_marked = false, last_changed_at = now(), completed_at = now() where id = $2 and line = $1 and state in ('held', 'lost', 'parked') and "
@@ -101,7 +102,7 @@ asio::awaitable<bool> store::complete_batch(const hold& h, std::int64_t batch_id
                                "gone as (update odoo_outbox o set state = 'discarded', last_error = 'completed by a person' from b where o.batch_id = b.id and o.kind in ('consumption', 'cancel') and o.state in ('due', 'parked')), "
                                "finish as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, payload, version) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, 'finish', $9::jsonb, b.version from b" + open_conflict +
                                "do update set payload = excluded.payload, version = excluded.version, batch_id = excluded.batch_id, finish_values = null, state = 'due', next_at = now(), tries = 0), "
-                               "alerts as (update alert a set state = 'resolved', resolved_at = now() from b where a.line = b.line and a.kind = 'delivery_parked' and a.subject = b.mo_id and a.state <> 'resolved')"));
+                               "alerts as (update alert a set state = 'resolved', resolved_at = now() from b where a.line = b.line and a.kind in ('delivery_parked', 'held', 'lost', 'implausible') and a.subject = b.mo_id and a.state <> 'resolved')"));
     all.back().bind(produced).bind(kg_json(actual)).bind(boost::json::value(payload));
     co_return co_await act(pool_, h, std::move(all));
 }

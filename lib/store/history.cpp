@@ -48,6 +48,10 @@ std::vector<pg::statement> archive_statements(const std::string& line, std::int6
         .bind(batch_id).bind(line).bind(domain::to_string(status));
     all.emplace_back(resolve_parked_sql("(select * from mo_batch where id = $1 and line = $2" + guard + ")")).bind(batch_id).bind(line);
     all.push_back(resolve_configuration(line));
+    // Before the new alert is raised: it may be of these kinds.
+    all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $2 and kind in ('held', 'lost', 'implausible') and state <> 'resolved' and subject = (select mo_id from mo_batch where id = $1 and "
+                     "line = $2" + guard + ")")
+        .bind(batch_id).bind(line);
     if (alert) {
         all.push_back(alert_statement(line, *alert, "exists (select from mo_batch where id = $5 and line = $1" + guard + ")"));
         all.back().bind(batch_id);
@@ -81,6 +85,14 @@ asio::awaitable<bool> store::archive(const hold& h, std::int64_t batch_id, domai
                                      std::optional<alert_note> alert)
 {
     auto all = archive_statements(h.line, batch_id, status, notes, "", std::move(entry), alert);
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return r.back().at(0, 0).as_int64() == 1;
+}
+
+asio::awaitable<bool> store::reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry)
+{
+    const auto guard = fmt::format(" and state in ('held', 'lost', 'parked') and version = {}", version);
+    auto all = archive_statements(h.line, batch_id, domain::history_status::reset, notes, guard, std::move(entry), std::nullopt);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
     co_return r.back().at(0, 0).as_int64() == 1;
 }

@@ -217,6 +217,9 @@ public:
     // gone (then nothing happened, L-05).
     boost::asio::awaitable<bool> archive(const hold& h, std::int64_t batch_id, domain::history_status status, const std::string& notes,
                                          std::optional<journal_entry> entry, std::optional<alert_note> alert = std::nullopt);
+    // A person gives up a held, lost or parked batch of which nothing was dosed: history `reset`. False: it is no longer as
+    // `version` says, look again.
+    boost::asio::awaitable<bool> reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry);
     // The end of a cancel delivery: the order is cancelled or gone in Odoo, as `note` says. The row is sent, and its held, lost
     // or parked batch archived as cancelled with it. A cancelling batch stays: the read cycle ends it once its slot is certain
     // to stay empty. Nothing happens if the cancel was given up meanwhile (a person completed the batch).

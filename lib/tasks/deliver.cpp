@@ -56,6 +56,14 @@ std::optional<domain::silo_kg> totals_of(const boost::json::value& payload)
     return out;
 }
 
+// The produced quantity of a completion by hand, kg.
+std::optional<core::decimal> given_by_a_person(const boost::json::value& payload)
+{
+    const auto* object = payload.if_object();
+    const auto* produced = object != nullptr ? object->if_contains("produced") : nullptr;
+    return produced != nullptr && produced->is_string() ? core::decimal::parse(produced->get_string()) : std::nullopt;
+}
+
 // One delivery's state while it is worked on.
 struct work {
     line& l;
@@ -139,7 +147,12 @@ asio::awaitable<std::optional<failed_call>> read_order(work& w, std::optional<do
 {
     try {
         out = co_await w.env().erp.read_order(w.d.odoo_id);
-        co_return std::nullopt;
+        // After a restore of Odoo an id is given again: what we know belongs to another order.
+        if (!out || !w.d.batch || out->id.create_date == w.d.batch->order.create_date) co_return std::nullopt;
+        failed_call other{call_outcome::rejected, domain::error_class::park, {}, core::error_kind::rejected};
+        other.text = fmt::format("Odoo's order {} is another one by now: {} created {}, ours was created {}. Was Odoo restored? Nothing is sent for it", w.d.odoo_id, out->name, core::to_iso(out->id.create_date),
+                                 core::to_iso(w.d.batch->order.create_date));
+        co_return other;
     } catch (const odoo::error& e) {
         auto f = failure_of(e);
         // A read without an answer has changed nothing: nobody need wait for what may come of it.
@@ -231,6 +244,7 @@ asio::awaitable<std::optional<domain::finish_values>> values_for(work& w, const 
     domain::finish_rules rules;
     rules.produced = env.config.produced_quantity;
     rules.unmapped = env.config.unmapped_components;
+    rules.given_kg = given_by_a_person(w.d.payload);
     const std::function<bool(const domain::move_value&)> ours = [&attempted](const domain::move_value& m) {
         return std::find(attempted.begin(), attempted.end(), m) != attempted.end();
     };

@@ -98,7 +98,8 @@ asio::awaitable<bool> old_offer_was_taken(line& l, const domain::load& load)
     }
     const auto text = fmt::format("the PLC took the load before load {} while it was being withdrawn; load {} is not armed. Look at the PLC: when it has nothing of it in hand, use start-over", load.number,
                                   load.number);
-    if (co_await l.env().store.raise_alert(l.name(), "withdrawn_load_taken", "load", text)) core::log::error(l.about(task_names::auto_sync_mo), "{}", text);
+    const bool news = co_await l.env().store.raise_alert(l.name(), "withdrawn_load_taken", "load", text);
+    if (news) core::log::error(l.about(task_names::auto_sync_mo), "{}", text);
     co_return true;
 }
 

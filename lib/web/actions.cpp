@@ -133,7 +133,7 @@ asio::awaitable<server_response> act_on_batch(tasks::service& service, std::int6
         break;
     case domain::action::reset:
         if (decision.answer == domain::action_answer::take_out) done = co_await store.ask_take_out(line->hold(), id, "reset", std::move(entry));
-        else done = co_await store.archive(line->hold(), id, domain::history_status::reset, text(body, "reason"), std::move(entry));
+        else done = co_await store.reset_batch(line->hold(), id, batch->version, text(body, "reason"), std::move(entry));
         break;
     case domain::action::complete: {
         const auto* produced = body.if_contains("produced");

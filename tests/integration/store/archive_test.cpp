@@ -326,3 +326,22 @@ TEST_CASE("an archived batch raises its alert and takes the one of its parked de
     CHECK_FALSE(b.await(b.db.archive(b.h, id, history_status::cancelled, "cancelled in Odoo", std::nullopt, alert)));
     CHECK(b.contents() == before);
 }
+
+TEST_CASE("a reset of a batch that moved on meanwhile does nothing")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.set_state(id, domain::batch_state::held);
+    const auto seen = b.batch(id);
+    // The mill cleared the fault and the batch doses on.
+    b.dose(id, "10");
+    CHECK_FALSE(b.await(b.db.reset_batch(b.h, id, seen.version, "", entry("api.reset", "why"))));
+    CHECK(b.count("mo_batch") == 1);
+    CHECK(b.count("mo_histories") == 0);
+    CHECK(b.count("journal where what = 'api.reset'") == 0);
+    b.set_state(id, domain::batch_state::held);
+    b.await(b.db.raise_alert("line1", "held", "WH/MO/00001", "failed"));
+    CHECK(b.await(b.db.reset_batch(b.h, id, b.batch(id).version, "", entry("api.reset", "why"))));
+    CHECK(b.value("select status from mo_histories") == "reset");
+    CHECK(b.count("alert where state = 'open'") == 0);
+}

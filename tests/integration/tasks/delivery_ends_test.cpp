@@ -1,6 +1,7 @@
 // How deliveries end in Odoo's different answers.
 #include "delivery_bench.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
 using namespace batchbridge;
@@ -92,4 +93,42 @@ TEST_CASE("a cancel or a live value that Odoo refuses is judged by the order's s
     b.await("the ends", [&] { return b.count("mo_histories where odoo_id = 1") == 1 && b.state_of(live) == "discarded" && b.state_of(refused_cancel) == "parked"; });
     CHECK(b.sql("select string_agg(kind || ' ' || subject, ', ' order by subject) from alert") == "order_done_elsewhere WH/MO/00002, delivery_parked WH/MO/00003");
     CHECK_THAT(b.sql(fmt::format("select last_error from odoo_outbox where id = {}", refused_cancel)), Catch::Contains("too late"));
+}
+
+TEST_CASE("an id that belongs to another order since Odoo was restored gets nothing of ours, and is named")
+{
+    for (const std::string kind : {"finish", "consumption", "cancel"}) {
+        CAPTURE(kind);
+        delivery_bench b;
+        b.erp.add(1).id.create_date += std::chrono::hours(24);
+        const auto id = b.batch(1, kind == "finish" ? "completed" : kind == "cancel" ? "held" : "running", {{101, "60.5"}});
+        const auto row = b.owe(id, kind);
+        b.await("the parking", [&] { return b.state_of(row) == "parked"; });
+        CHECK(b.erp.calls == std::vector<std::string>{"read 1"});
+        CHECK(b.sql("select last_error from odoo_outbox").find("another one by now") != std::string::npos);
+        CHECK(b.count("alert where kind = 'delivery_parked' and state = 'open'") == 1);
+    }
+}
+
+TEST_CASE("what a person says was produced is booked, also when the policy is the sum")
+{
+    const std::map<std::string, std::string> by_sum{{"PRODUCED_QUANTITY", "sum"}};
+    delivery_bench b(by_sum);
+    b.erp.add(1);
+    const auto id = b.batch(1, "held", {{101, "60.5"}});
+    store::journal_entry why;
+    why.what = "api.complete";
+    std::optional<bool> done;
+    const auto produced = *core::decimal::parse("58.2");
+    const domain::silo_kg actual{{101, *core::decimal::parse("60.5")}};
+    asio::co_spawn(b.ioc, b.rows->complete_batch(b.service->lines().front()->hold(), id, produced, actual, why),
+                   [&](std::exception_ptr e, bool ok) {
+                       REQUIRE_FALSE(e);
+                       done = ok;
+                   });
+    b.await("the completion", [&] { return done.has_value(); });
+    CHECK(*done);
+    b.wake();
+    b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
+    CHECK(b.erp.orders[1].qty_produced == *core::decimal::parse("58.2"));
 }

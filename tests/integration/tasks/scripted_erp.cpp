@@ -27,6 +27,8 @@ domain::order& scripted_erp::add(std::int64_t id, const std::vector<std::string>
     auto& o = orders[id];
     o.id.odoo_db = "factory";
     o.id.odoo_id = id;
+    // As the batches of delivery_bench say.
+    o.id.create_date = core::from_odoo("2026-11-23 10:46:09").value();
     o.name = fmt::format("WH/MO/{:05}", id);
     o.state = order_state::confirmed;
     o.uom = "kg";

@@ -40,6 +40,7 @@ public:
     asio::awaitable<std::vector<std::string>> verify(const std::vector<domain::words>&) override { return fail<std::vector<std::string>>(); }
     asio::awaitable<void> arm(const domain::words&) override { return fail<void>(); }
     asio::awaitable<void> disarm(int) override { return fail<void>(); }
+    asio::awaitable<void> clear_recipes() override { return fail<void>(); }
     asio::awaitable<bool> acknowledge(int) override { return fail<bool>(); }
     void interrupt() noexcept override {}
 

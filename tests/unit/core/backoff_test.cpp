@@ -68,7 +68,7 @@ TEST_CASE("a delay stays within its limits after any number of failures, and is 
     CHECK(std::chrono::steady_clock::now() - before < 1s);
 }
 
-TEST_CASE("a random number is in [0, 1), and differs from call to call")
+TEST_CASE("a random number is at least 0 and below 1, and differs from call to call")
 {
     double low = 1.0, high = 0.0;
     for (int i = 0; i < 1000; ++i) {

@@ -83,7 +83,7 @@ TEST_CASE("all faults are listed at once, none hides another (L-49)")
     }
 }
 
-TEST_CASE("beside the faults stands what could be read, for further checks; what was refused is empty")
+TEST_CASE("beside the faults stands what could be read, for further checks, what was refused is empty")
 {
     environment e = with({{"DATABASE_URL", "mysql://u:dbsecret@db/x"}, {"ODOO_URL", "nonsense"}, {"ODOO_CA_FILE", "/no/such.pem"}, {"PLC_TIMEOUT", "2"}, {"ODOO_API", "scada"}, {"PLC_MAP", "mill.json"}});
     auto reading = read_config(e.lookup(), [](const std::string&) -> std::string { throw std::runtime_error("no such file"); });

@@ -110,8 +110,9 @@ TEST_CASE("the produced quantity is in the order's unit at its rounding")
 {
     auto o = order();
     o.uom = "t";
+    // Finer than Odoo keeps it is not finer (an order in t is refused before it comes so far).
     o.uom_rounding = kg("0.001");
-    CHECK(finish(o, dosed()).produced == kg("1.009"));
+    CHECK(finish(o, dosed()).produced == kg("1.01"));
     o.uom = "lb";
     o.uom_rounding = kg("0.01");
     CHECK(finish(o, dosed()).produced == kg("2223.91"));
@@ -198,11 +199,16 @@ TEST_CASE("every difference is told, from half a unit of the line's rounding on 
     o = finished(order(), v);
     o.components.pop_back();
     CHECK(joined(domain::differences(o, v)) == "move 2: gone, ours 398.25\n");
-    // A finer line is compared finer.
+    // A unit of a finer rounding is kept at Odoo's precision all the same; a coarser one is compared coarser.
     o = finished(order(), v);
     o.components[0].uom_rounding = kg("0.001");
     o.components[0].quantity = kg("610.501");
+    CHECK(domain::differences(o, v).empty());
+    o.components[0].uom_rounding = 1;
+    o.components[0].quantity = 610;
     CHECK(domain::differences(o, v).size() == 1);
+    o.components[0].quantity = kg("610.9");
+    CHECK(domain::differences(o, v).empty());
 }
 
 TEST_CASE("a move of zero may be cancelled or gone after done")
@@ -280,4 +286,16 @@ TEST_CASE("a batch of which nothing can be booked is parked with the silos it ca
     for (const auto policy : {produced_policy::automatic, produced_policy::plc, produced_policy::sum, produced_policy::planned})
         CHECK(refusal(order(), b, {policy, unmapped_policy::planned}) ==
               "no component of the order stands for what was dosed (silo 103: 12.5 kg, silo 104: 3 kg): nothing of it can be booked");
+}
+
+TEST_CASE("what a person says was produced counts, whatever the policy")
+{
+    for (const auto policy : {produced_policy::automatic, produced_policy::plc, produced_policy::sum, produced_policy::planned}) {
+        domain::finish_rules rules;
+        rules.produced = policy;
+        rules.given_kg = kg("987.65");
+        const auto v = finish(order(), dosed("610.5", "398.25", "1000"), rules);
+        CHECK(v.produced == kg("987.65"));
+        CHECK(v.produced_from == "a person");
+    }
 }
