@@ -66,6 +66,25 @@ asio::awaitable<std::optional<core::duration>> store::next_delivery_in(const std
     co_return core::duration(std::chrono::milliseconds(std::max<std::int64_t>(0, r.at(0, 0).as_int64())));
 }
 
+asio::awaitable<std::vector<std::string>> store::note_foreign_deliveries(const hold& h, const std::string& odoo_db)
+{
+    pg::statement s("select distinct odoo_db || ' ' || mo_id from odoo_outbox where line = $1 and odoo_db <> $2 and state in ('due', 'sending', 'parked') order by 1");
+    s.bind(h.line).bind(odoo_db);
+    const auto r = co_await read_one(pool_, s);
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < r.rows(); ++i) out.push_back(r.at(i, 0).text());
+    std::vector<alert_text> raised, resolved;
+    alert_text alert{"foreign_database", "odoo", {}};
+    if (out.empty()) {
+        resolved.push_back(std::move(alert));
+    } else {
+        alert.text = fmt::format("ODOO_DB is {}; deliveries for another database are kept and not sent: {}", odoo_db, fmt::join(out, ", "));
+        raised.push_back(std::move(alert));
+    }
+    co_await record_alerts(h, raised, resolved);
+    co_return out;
+}
+
 asio::awaitable<std::optional<delivery>> store::delivery_by_id(std::int64_t id)
 {
     pg::statement s("select " + delivery_columns + batch_columns + " from odoo_outbox o left join mo_batch b on b.id = o.batch_id where o.id = $1");

@@ -235,6 +235,9 @@ public:
     boost::asio::awaitable<std::optional<core::duration>> next_delivery_in(const std::vector<std::string>& lines, const std::string& odoo_db,
                                                                            core::duration unclear_wait);
     boost::asio::awaitable<std::optional<delivery>> delivery_by_id(std::int64_t id);
+    // Raises the alert foreign_database, which names every order of the line with an open delivery for another database than
+    // `odoo_db`, or resolves it when there is none. The names; such rows are never sent.
+    boost::asio::awaitable<std::vector<std::string>> note_foreign_deliveries(const hold& h, const std::string& odoo_db);
     // Commits the attempt and sets the row to sending, before any byte is sent. nullopt: the row has another version or
     // is no longer open (or it is a consumption of a batch that completed: the row was discarded).
     boost::asio::awaitable<std::optional<std::int64_t>> begin_attempt(const hold& h, const delivery& d, std::string_view call,

@@ -253,6 +253,9 @@ asio::awaitable<void> line::serve()
 {
     const core::log::fields about{config_.name, {}, {}, {}};
     co_await env_.store.reset_refusals(hold_);
+    const auto foreign = co_await env_.store.note_foreign_deliveries(hold_, env_.config.odoo_db);
+    if (!foreign.empty())
+        core::log::error(about, "{} order(s) wait for another Odoo database than ODOO_DB={} and are not sent: {}. Set ODOO_DB back, or settle them by hand", foreign.size(), env_.config.odoo_db, fmt::join(foreign, ", "));
     const auto settings = co_await env_.store.settings(config_.name);
     for (auto& t : tasks_) {
         const auto it = settings.find(setting_of(t->name()));

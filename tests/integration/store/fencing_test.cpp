@@ -75,6 +75,7 @@ std::vector<writing_function> writing_functions()
              p.b.await(p.b.db.record_alerts(h, raised, {}));
          },
          ""},
+        {"note_foreign_deliveries", [](plant& p, const store::hold& h) { p.b.await(p.b.db.note_foreign_deliveries(h, "another")); }, ""},
         {"record_cycle",
          [](plant& p, const store::hold& h) {
              p.b.await(p.b.db.record_cycle(h, {found(p.running, batch_state::running, "11", store::batch_change::delivery::consumption)}, {p.loaded.id}, 5s));

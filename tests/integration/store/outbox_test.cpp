@@ -363,3 +363,14 @@ TEST_CASE("deliveries that wait for the configuration share one alert, which end
     }
     CHECK(state() == "resolved");
 }
+
+TEST_CASE("deliveries for another database than the configured one are named by one alert, which ends with them")
+{
+    store_bench b;
+    for (const auto& x : b.load(b.h, {1, 2})) b.complete(x.id, "10");
+    const std::vector<std::string> both{"odoo WH/MO/00001", "odoo WH/MO/00002"};
+    CHECK(b.await(b.db.note_foreign_deliveries(b.h, "restored")) == both);
+    CHECK(b.value("select text from alert where kind = 'foreign_database' and state = 'open'") == "ODOO_DB is restored; deliveries for another database are kept and not sent: odoo WH/MO/00001, odoo WH/MO/00002");
+    CHECK(b.await(b.db.note_foreign_deliveries(b.h, "odoo")).empty());
+    CHECK(b.count("alert where state = 'open'") == 0);
+}

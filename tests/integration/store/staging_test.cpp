@@ -240,7 +240,9 @@ TEST_CASE("a load is armed only with exactly the batches that were written, also
     {
         pg::connection taker(b.ioc.get_executor(), b.uri);
         b.hold_gate(taker, fmt::format("update mo_batch set state = 'cancelling', reason = 'cancelled' where id = {}", batches[1].id));
-        b.start(b.db.arm_load(b.h, load, both, entry("plc.load", "")), armed);
+        // It outlives the call, which goes on below.
+        const auto why = entry("plc.load", "");
+        b.start(b.db.arm_load(b.h, load, both, why), armed);
         b.wait_for_waiting(1);
         b.await(taker.query("commit"));
         b.finish([&] { return armed.ended(); });

@@ -618,9 +618,8 @@ TEST_CASE("requests keep the pause that a quirk asks for")
     auto o = quick(peer.port());
     o.pause_between_requests = 30ms;
     driven_link l(o);
-    l.read(0, 1);
+    // The pause counts from the answer, which the link has seen before this thread has.
     const auto before = clock_type::now();
-    l.read(0, 1);
-    l.read(0, 1);
+    for (int i = 0; i < 3; ++i) l.read(0, 1);
     CHECK(clock_type::now() - before >= 60ms);
 }
