@@ -83,6 +83,7 @@ asio::awaitable<std::variant<staged, stage_conflict>> store::stage_load(const ho
     all.emplace_back("select assert_line_free($1)").bind(h.line);
     // Two lines may want the same orders: written in one order everywhere they wait for each other and never deadlock.
     std::vector<const staged_order*> sorted;
+    sorted.reserve(orders.size());
     for (const auto& o : orders) sorted.push_back(&o);
     std::sort(sorted.begin(), sorted.end(), [](const staged_order* x, const staged_order* y) { return x->order.source.id < y->order.source.id; });
     for (const auto* wanted : sorted) {
