@@ -46,14 +46,16 @@ void on_foreign(const batch& b, const judgement& j, const follow_input& in, batc
         memory.gone = true;
         return;
     }
-    // A slot that shows nothing is a PLC that lost its memory, or one that clears its slots: no batch is lost by that.
-    if (j.reading.empty()) return;
+    // A slot that shows nothing is a PLC that lost its memory (plc_reset), or one that clears its slots: only a batch that was
+    // being made, and whose recipe still stands, is lost by that.
+    if (j.reading.empty() && (!in.recipe_stands || b.state != batch_state::running)) return;
     if (b.state == batch_state::lost || b.state == batch_state::held) return;
     // Only a batch that the PLC had begun, or whose load it has taken, can be lost; before that the slot shows the past.
     if (b.state != batch_state::running && !in.load_taken) return;
     row_change change;
     change.state = batch_state::lost;
-    change.reason = fmt::format("slot {} shows order '{}' since {} s", b.slot, j.reading.mo_id, seconds_since(memory.since, in.now));
+    const auto shows = j.reading.empty() ? std::string("nothing") : fmt::format("order '{}'", j.reading.mo_id);
+    change.reason = fmt::format("slot {} shows {} since {} s", b.slot, shows, seconds_since(memory.since, in.now));
     change.keep_picture = true;
     out.alerts.push_back({"lost", b.mo_id, change.reason + "; a person completes it with the right figures", true});
     out.change = std::move(change);

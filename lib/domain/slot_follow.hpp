@@ -51,6 +51,7 @@ struct follow_input {
     bool load_taken = false;            // the PLC has taken the batch's load
     bool load_open = false;             // the PLC has not: staged, arming or offered; its slot still tells of the past
     bool live = true;                   // live consumption is owed (TASK2_ODOO_SYNC)
+    bool recipe_stands = false;         // its WRITE slot was seen to name it: a PLC that shows nothing has not lost its memory
     bool slot_taken = false;            // another batch, unfinished, has the slot by now: a held or lost row stays that
     std::chrono::steady_clock::time_point now{};
 };

@@ -9,7 +9,8 @@ namespace {
 
 const std::string kind_order = "array_position(array['finish', 'cancel', 'maintenance_request', 'note', 'webhook', 'consumption'], o.kind)";
 const std::string delivery_columns = "o.id as o_id, o.line as o_line, o.odoo_db as o_db, o.odoo_id as o_odoo_id, coalesce(o.batch_id, 0) as o_batch, o.kind as o_kind, o.state as o_state, o.version as "
-                                     "o_version, o.tries as o_tries, o.payload as o_payload, o.finish_values as o_values, o.mo_id as o_mo_id, b.id is not null as has_batch, ";
+                                     "o_version, o.tries as o_tries, o.payload as o_payload, o.finish_values as o_values, o.mo_id as o_mo_id, b.id is not null as has_batch, "
+                                     "coalesce(b.odoo_create_date, (select max(h.odoo_create_date) from mo_histories h where h.batch_id = o.batch_id)) as o_created, ";
 
 // Work may begin on it: open, due, and no attempt for its order whose end is unknown and young ($3).
 const std::string open_sql = "o.line = any($1::text[]) and o.odoo_db = $2 and o.state in ('due', 'sending') and not (o.kind = 'consumption' and exists (select from odoo_outbox f where f.odoo_db = o.odoo_db and "
@@ -32,6 +33,7 @@ delivery delivery_of(const pg::result& r, std::size_t i)
     d.payload = r.at(i, "o_payload").as_json();
     if (const auto v = r.at(i, "o_values"); !v.is_null()) d.values = finish_of(v.as_json());
     d.mo_id = r.at(i, "o_mo_id").text();
+    if (const auto created = r.at(i, "o_created"); !created.is_null()) d.order_created = created.as_time();
     if (r.at(i, "has_batch").as_bool()) d.batch = batch_of(r, i);
     return d;
 }

@@ -128,6 +128,7 @@ struct delivery {
     boost::json::value payload;     // consumption, finish: {"actual": {"101": "12.50", ..}, "weight": "..."}
     std::optional<domain::finish_values> values;  // finish: computed at step 0
     std::optional<domain::batch> batch;           // the row as it is now, with planned and actual
+    std::optional<core::utc_time> order_created;  // the order's create_date, also when its batch is in history by now
     std::string mo_id;
 };
 

@@ -5,6 +5,7 @@
 #include "domain/component_mapping.hpp"
 #include "domain/slot_read.hpp"
 #include "tasks/load_plc.hpp"
+#include "tasks/start_over.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -44,11 +45,14 @@ asio::awaitable<plc_picture> look_at_plc(line& l)
     const auto read = co_await l.device().read_all(plc::area::read);
     const auto write = co_await l.device().read_all(plc::area::write);
     l.env().board.up("plc " + l.name());
+    const auto settings = co_await store.settings(l.name());
     std::vector<domain::slot_reading> shown_read, shown_write;
     std::vector<std::string> names;
     plc_picture out;
     for (std::size_t i = 0; i < read.size(); ++i) {
-        shown_read.push_back(domain::decode_slot(map, read[i]));
+        const auto settled = settings.find(settled_read_slot(static_cast<int>(i) + 1));
+        const bool passed_over = settled != settings.end() && settled->second == picture_text(read[i]);
+        shown_read.push_back(passed_over ? domain::slot_reading{} : domain::decode_slot(map, read[i]));
         shown_write.push_back(domain::decode_slot(map, write[i]));
         if (!shown_read.back().empty()) names.push_back(shown_read.back().mo_id);
         if (!shown_write.back().empty()) names.push_back(shown_write.back().mo_id);

@@ -148,10 +148,10 @@ asio::awaitable<std::optional<failed_call>> read_order(work& w, std::optional<do
     try {
         out = co_await w.env().erp.read_order(w.d.odoo_id);
         // After a restore of Odoo an id is given again: what we know belongs to another order.
-        if (!out || !w.d.batch || out->id.create_date == w.d.batch->order.create_date) co_return std::nullopt;
+        if (!out || !w.d.order_created || out->id.create_date == *w.d.order_created) co_return std::nullopt;
         failed_call other{call_outcome::rejected, domain::error_class::park, {}, core::error_kind::rejected};
         other.text = fmt::format("Odoo's order {} is another one by now: {} created {}, ours was created {}. Was Odoo restored? Nothing is sent for it", w.d.odoo_id, out->name, core::to_iso(out->id.create_date),
-                                 core::to_iso(w.d.batch->order.create_date));
+                                 core::to_iso(*w.d.order_created));
         co_return other;
     } catch (const odoo::error& e) {
         auto f = failure_of(e);

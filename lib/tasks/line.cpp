@@ -193,7 +193,18 @@ asio::awaitable<bool> line::acquire()
     address.port = config_.port;
     address.unit_id = config_.unit_id;
     const auto locked_at = clock::now();
-    auto taken = co_await env_.store.take_line(config_.name, address, holder_name(), env_.config.line_moved);
+    std::variant<store::hold, store::line_moved> taken;
+    std::exception_ptr failure;
+    try {
+        taken = co_await env_.store.take_line(config_.name, address, holder_name(), env_.config.line_moved);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        // A lock is counted as often as it is taken: it must not stay with a process that does not serve the line.
+        if (env_.locks.connected() && env_.locks.session() == session) co_await env_.locks.unlock(config_.name);
+        std::rethrow_exception(failure);
+    }
     if (auto* moved = std::get_if<store::line_moved>(&taken)) {
         co_await env_.locks.unlock(config_.name);
         if (standby_reason_ != "moved") {
@@ -263,7 +274,7 @@ asio::awaitable<void> line::serve()
     }
     announce(settings);
     rows_changed();
-    reader_->forget();
+    reader_->start_afresh();
     env_.deliveries.set();
     core::task_group group(env_.executor, [about](const std::string& name, std::exception_ptr e) {
         core::log::error(about, "task {} ended: {}", name, core::describe(e));

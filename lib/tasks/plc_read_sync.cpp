@@ -16,6 +16,9 @@ namespace {
 
 constexpr auto liveness_flush = std::chrono::seconds(10);
 constexpr int torn_cycles_for_alert = 3;
+constexpr auto recipe_look = std::chrono::seconds(30);
+constexpr auto recipe_look_when_empty = std::chrono::seconds(5);
+constexpr auto patience_for_duty = std::chrono::minutes(1);
 constexpr auto patience_for_taking = std::chrono::minutes(10);
 
 store::batch_change change_of(const domain::batch& b, const domain::row_change& c, const domain::slot_reading& reading, const domain::words& image)
@@ -69,6 +72,7 @@ asio::awaitable<void> plc_read_sync::reload()
         else still[b.id].load = b.load;
     }
     watched_ = std::move(still);
+    kept_state_.clear();
     rows_version_ = version;
 }
 
@@ -96,7 +100,8 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
     if (stands == domain::offer::not_armed) {
         // Being armed at this moment, or not armed because of a crash: the loader's matter. Offered for certain and gone: the PLC's.
         const bool offered = std::none_of(rows_.begin(), rows_.end(), [&](const domain::batch& b) { return b.load == load->id && (b.state == batch_state::queued || b.state == batch_state::loading); });
-        if (offered) look_at_recipes_ = true;
+        // The PLC takes nothing while slot 1 is empty, whatever the other slots hold.
+        if (offered) look_at_recipes_ = offer_gone_ = true;
         else if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
     }
     if (stands == domain::offer::offered && late_offer_told_ != load->id && core::utc_now() - load->changed >= patience_for_taking) {
@@ -118,9 +123,12 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
 asio::awaitable<void> plc_read_sync::look_for_reset()
 {
     const auto connections = line_.device().connections();
-    const bool look = look_at_recipes_ || reset_ || connections != connections_seen_;
+    const bool look = look_at_recipes_ || reset_ || connections != connections_seen_ || clock::now() - looked_ >= recipe_look;
+    const bool offer_gone = std::exchange(offer_gone_, false);
+    // Whoever writes to the PLC at this moment makes it look as it should not: the next cycle is soon.
+    if (!look || line_.plc_writes().locked()) co_return;
     look_at_recipes_ = false;
-    if (!look) co_return;
+    looked_ = clock::now();
     // What the PLC must still know: the batches that were offered to it and are not made, of the newest load.
     std::vector<const domain::batch*> expected;
     for (const auto& b : rows_) {
@@ -129,13 +137,22 @@ asio::awaitable<void> plc_read_sync::look_for_reset()
         if (b.state == batch_state::loaded || b.state == batch_state::running) expected.push_back(&b);
     }
     bool gone = !expected.empty();
+    stands_.clear();
+    std::vector<const domain::batch*> missing;
     if (gone) {
         const auto write = co_await line_.device().read_all(plc::area::write);
-        gone = std::none_of(expected.begin(), expected.end(), [&](const domain::batch* b) {
-            return domain::decode_slot(line_.map(), write.at(static_cast<std::size_t>(b->slot - 1))).mo_id == b->order_key;
-        });
+        for (const auto* b : expected) {
+            const bool named = domain::decode_slot(line_.map(), write.at(static_cast<std::size_t>(b->slot - 1))).mo_id == b->order_key;
+            if (named) stands_.insert(b->id);
+            else missing.push_back(b);
+        }
+        // One waiting order missing beside the names of finished ones is an order removed, not a memory lost.
+        const bool blank = std::all_of(write.begin(), write.end(), [&](const domain::words& w) { return domain::decode_slot(line_.map(), w).empty(); });
+        const bool one_removed = !blank && missing.size() == 1 && missing.front()->state == batch_state::loaded;
+        gone = offer_gone || (stands_.empty() && !one_removed);
     }
     connections_seen_ = connections;
+    tell_missing(gone ? std::vector<const domain::batch*>() : missing);
     const auto about = line_.about(task_names::plc_read_sync);
     if (gone && !reset_) {
         store::alert_text text{"plc_reset", "plc", fmt::format("the PLC has forgotten the recipes of the present load ({} order(s) unfinished): the line is paused, nothing is loaded. Look at the PLC; when what it made is clear, use start-over",
@@ -150,6 +167,24 @@ asio::awaitable<void> plc_read_sync::look_for_reset()
     }
     reset_ = gone;
     looked_once_ = true;
+}
+
+void plc_read_sync::tell_missing(const std::vector<const domain::batch*>& missing)
+{
+    std::set<std::string> names;
+    for (const auto* b : missing) {
+        // One that is being made has its recipe in hand; one that waits will be skipped.
+        const auto* load = load_of(*b);
+        if (b->state != batch_state::loaded || load == nullptr || load->state != domain::load_state::taken) continue;
+        names.insert(b->mo_id);
+        if (missing_told_.contains(b->mo_id)) continue;
+        store::alert_text text{"recipe_gone", b->mo_id, fmt::format("WRITE slot {} no longer names {}, though nobody here took it out: the PLC will skip it. Cancel or reset the order", b->slot, b->mo_id)};
+        core::log::error(line_.about(task_names::plc_read_sync, b->id, b->mo_id), "{}", text.text);
+        raised_.push_back(std::move(text));
+    }
+    for (const auto& name : missing_told_)
+        if (!names.contains(name)) resolved_.push_back({"recipe_gone", name, {}});
+    missing_told_ = std::move(names);
 }
 
 asio::awaitable<bool> plc_read_sync::observe_slot(int slot, const std::vector<const domain::batch*>& batches)
@@ -168,11 +203,7 @@ asio::awaitable<bool> plc_read_sync::observe_slot(int slot, const std::vector<co
     const auto seen = co_await line_.device().observe(slot, state.picture);
     const std::string subject = fmt::format("slot {}", slot);
     if (seen.what == plc::observation::kind::inconsistent) {
-        if (++state.inconsistent == torn_cycles_for_alert) {
-            store::alert_text torn{"slot_inconsistent", subject, fmt::format("slot {} gave no consistent picture for {} cycles; its old data stays", slot, state.inconsistent)};
-            core::log::warning(line_.about(task_names::plc_read_sync), "{}", torn.text);
-            raised_.push_back(std::move(torn));
-        }
+        not_read_well(slot, "gave no consistent picture");
         co_return false;
     }
     if (state.inconsistent >= torn_cycles_for_alert) core::log::info(line_.about(task_names::plc_read_sync), "slot {} gives a consistent picture again", slot);
@@ -185,10 +216,22 @@ asio::awaitable<bool> plc_read_sync::observe_slot(int slot, const std::vector<co
     co_return !state.picture.empty();
 }
 
+void plc_read_sync::not_read_well(int slot, const std::string& why)
+{
+    auto& state = slots_[slot];
+    state.fresh = false;
+    if (++state.inconsistent != torn_cycles_for_alert) return;
+    store::alert_text torn{"slot_inconsistent", fmt::format("slot {}", slot), fmt::format("slot {} {}, for {} cycles; its old data stays", slot, why, state.inconsistent)};
+    core::log::warning(line_.about(task_names::plc_read_sync), "{}", torn.text);
+    raised_.push_back(std::move(torn));
+}
+
 std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
 {
     static const domain::words none;
     const auto& state = slots_[b.slot];
+    // Its cancel is on its way and it has these figures: nothing is new until the slot, or the row, moves.
+    if (kept_state_.contains(b.id) && state.picture == b.raw) return std::nullopt;
     const auto* load = load_of(b);
     const auto* stale = &none;
     if (load != nullptr)
@@ -198,11 +241,12 @@ std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
     in.load_taken = load != nullptr && load->state == domain::load_state::taken;
     in.load_open = load != nullptr && (load->state == domain::load_state::staged || load->state == domain::load_state::arming);
     in.live = line_.env().config.task2_odoo_sync;
+    in.recipe_stands = stands_.contains(b.id);
     in.slot_taken = std::any_of(rows_.begin(), rows_.end(), [&](const domain::batch& o) { return o.id != b.id && o.slot == b.slot && domain::is_unfinished(o.state); });
     in.now = clock::now();
     const auto seen = domain::follow_slot(line_.map(), b, state.picture, *stale, in, watched_[b.id].memory);
     const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
-    if (in.load_taken && domain::is_unfinished(b.state) && seen.reading.empty()) look_at_recipes_ = true;
+    if (in.load_taken && domain::is_unfinished(b.state) && seen.reading.empty() && clock::now() - looked_ >= recipe_look_when_empty) look_at_recipes_ = true;
     std::optional<store::batch_change> out;
     if (seen.change) out = change_of(b, *seen.change, seen.reading, state.picture);
     for (const auto& a : seen.alerts) {
@@ -271,11 +315,32 @@ asio::awaitable<bool> plc_read_sync::work_off_duties()
         else done = true;
     }
     duties_ = std::move(left);
+    tell_late_duties();
     // A staged load may have waited for the last of them.
     if (done && duties_.empty() && open_load() != nullptr)
         if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
     if (refused) std::rethrow_exception(refused);
     co_return done;
+}
+
+void plc_read_sync::tell_late_duties()
+{
+    std::map<std::int64_t, owed_duty> still;
+    for (const auto& d : duties_) {
+        const auto known = owed_.find(d.id);
+        auto& o = still[d.id];
+        if (known != owed_.end()) o = known->second;
+        else o.since = clock::now();
+        o.subject = fmt::format("slot {} {}", d.slot, d.mo_id);
+        if (o.told || clock::now() - o.since < patience_for_duty) continue;
+        o.told = true;
+        store::alert_text text{"duty_open", o.subject, fmt::format("slot {}: the PLC does not keep the acknowledgement of {} (status_read_data = 1); nothing is loaded before it does", d.slot, d.mo_id)};
+        core::log::warning(line_.about(task_names::plc_read_sync, d.batch_id, d.mo_id), "{}", text.text);
+        raised_.push_back(std::move(text));
+    }
+    for (const auto& [id, o] : owed_)
+        if (o.told && !still.contains(id)) resolved_.push_back({"duty_open", o.subject, {}});
+    owed_ = std::move(still);
 }
 
 asio::awaitable<plc_read_sync::duty_end> plc_read_sync::work_off(const store::duty& d)
@@ -383,7 +448,7 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store:
                 // An exception answer is about this slot, not about the others (field.md, row 4).
                 if (e.kind() != core::error_kind::rejected) throw;
                 refused = std::current_exception();
-                slots_[slot].inconsistent = std::max(slots_[slot].inconsistent, 1);
+                not_read_well(slot, fmt::format("is refused: {}", e.what()));
                 continue;
             }
             for (const auto* b : batches) {
@@ -418,6 +483,7 @@ asio::awaitable<bool> plc_read_sync::store_cycle(const std::vector<store::batch_
             }
             const auto row = std::find_if(rows_.begin(), rows_.end(), [&](const domain::batch& b) { return b.id == c.batch_id; });
             if (!result.kept_state.contains(c.batch_id)) log_change(*row, c);
+            else kept_state_.insert(c.batch_id);
             owed = owed || c.owe != store::batch_change::delivery::none;
             completed = completed || c.acknowledge;
             apply(c, result.kept_state.contains(c.batch_id));
@@ -451,10 +517,11 @@ asio::awaitable<run_result> plc_read_sync::cycle()
     const bool withdrawing = open != nullptr && open->withdrawing;
     const bool followed = std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_followed(b.state); });
     if (!followed && duties_.empty() && !withdrawing) {
-        if (std::exchange(reset_, false)) {
-            line_.pause({});
+        if (reset_) {
             const std::vector<store::alert_text> over{{"plc_reset", "plc", {}}};
             co_await line_.env().store.record_alerts(line_.hold(), {}, over);
+            line_.pause({});
+            reset_ = false;
         }
         wake_loader_when_free(false);
         co_return run_result::skipped("no batch in the PLC and no acknowledgement owed");
@@ -470,13 +537,19 @@ asio::awaitable<run_result> plc_read_sync::cycle()
     // What the PLC refused is told by this run; what is owed to it goes on.
     if (failure && !is_refusal(failure)) std::rethrow_exception(failure);
 
-    changed = co_await work_off_duties() || changed;
+    std::exception_ptr refused = failure;
+    try {
+        changed = co_await work_off_duties() || changed;
+    } catch (const plc::error& e) {
+        if (e.kind() != core::error_kind::rejected) throw;
+        refused = std::current_exception();
+    }
     changed = co_await cancel_failed() || changed;
     if (cancelling) {
         changed = co_await take_out_step(line_, withdrawal_) || changed;
         changed = co_await end_cancelling() || changed;
     }
-    if (failure) std::rethrow_exception(failure);
+    if (refused) std::rethrow_exception(refused);
     // Not while a load is being written: it would only have to connect again.
     if (!line_.plc_writes().locked()) co_await line_.device().end_cycle();
     wake_loader_when_free(!duties_.empty() || std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_unfinished(b.state) || b.state == batch_state::cancelling; }));

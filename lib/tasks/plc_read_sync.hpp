@@ -20,6 +20,13 @@ public:
     boost::asio::awaitable<run_result> run();
     // The rows may have changed behind our back (new holder, unclear commit): read them again.
     void forget() noexcept { rows_version_ = 0; }
+    // A new holding of the line: what an earlier one saw and told of the PLC counts no more.
+    void start_afresh() noexcept
+    {
+        forget();
+        looked_once_ = false;
+        connections_seen_ = 0;
+    }
 
 private:
     struct slot_state {
@@ -41,6 +48,10 @@ private:
     boost::asio::awaitable<void> look_for_reset();
     // The failure of the PLC, if any: what was read until then counts.
     boost::asio::awaitable<std::exception_ptr> read_slots(std::vector<store::batch_change>& changes, std::vector<std::int64_t>& seen);
+    // Alert recipe_gone of the batches that the PLC will skip.
+    void tell_missing(const std::vector<const domain::batch*>& missing);
+    // A cycle without a picture of the slot; the third one is told.
+    void not_read_well(int slot, const std::string& why);
     // True: slots_[slot].picture is what the slot shows.
     boost::asio::awaitable<bool> observe_slot(int slot, const std::vector<const domain::batch*>& batches);
     // What this cycle means for one batch; nothing when its row does not change.
@@ -49,6 +60,8 @@ private:
     boost::asio::awaitable<bool> work_off_duties();
     enum class duty_end { open, closed };
     boost::asio::awaitable<duty_end> work_off(const store::duty& d);
+    // Alert duty_open of what the PLC has not kept for a minute.
+    void tell_late_duties();
     boost::asio::awaitable<bool> end_cancelling();
     // ON_PLC_FAILURE=cancel: asks for the cancel of batches that the PLC gave up.
     boost::asio::awaitable<bool> cancel_failed();
@@ -70,8 +83,17 @@ private:
     std::uint64_t rows_version_ = 0;
     std::chrono::steady_clock::time_point flushed_{};
     std::int64_t late_offer_told_ = 0;                   // the load that load_not_taken was raised for
+    struct owed_duty {
+        std::chrono::steady_clock::time_point since{};
+        std::string subject;
+        bool told = false;
+    };
+    std::map<std::int64_t, owed_duty> owed_;
+    std::set<std::int64_t> stands_, kept_state_;         // batches: named by their WRITE slot; held or lost with a cancel on its way
+    std::set<std::string> missing_told_;
+    std::chrono::steady_clock::time_point looked_{};
     unsigned connections_seen_ = 0;
-    bool look_at_recipes_ = false, reset_ = false, looked_once_ = false;
+    bool look_at_recipes_ = false, offer_gone_ = false, reset_ = false, looked_once_ = false;
     bool was_busy_ = false;
 };
 

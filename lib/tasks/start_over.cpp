@@ -10,10 +10,27 @@ namespace batchbridge::tasks {
 namespace asio = boost::asio;
 using domain::batch_state;
 
+std::string settled_read_slot(int slot)
+{
+    return fmt::format("start_over.read.{}", slot);
+}
+
+std::string picture_text(const domain::words& w)
+{
+    return fmt::format("{}", fmt::join(w, ","));
+}
+
 asio::awaitable<started_over> start_over(line& l, std::string who, std::string why)
 {
     auto& store = l.env().store;
     const auto lock = co_await l.plc_writes().lock();
+    // What the READ slots show now is settled by this: it does not keep the next load away (unknown_in_plc).
+    const auto shown = co_await l.device().read_all(plc::area::read);
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+        const auto reading = domain::decode_slot(l.map(), shown[i]);
+        if (reading.empty() || !reading.any_actual() || reading.ended()) continue;
+        co_await store.put_setting(l.name(), settled_read_slot(static_cast<int>(i) + 1), picture_text(shown[i]), who);
+    }
     co_await l.device().clear_recipes();
     BATCHBRIDGE_CRASH_POINT("start_over.cleared");
     store::journal_entry cleared;

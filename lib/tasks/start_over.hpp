@@ -17,4 +17,8 @@ struct started_over {
 // Throws plc::error, pg::error, fenced.
 boost::asio::awaitable<started_over> start_over(line& l, std::string who, std::string why);
 
+// The setting under which start-over keeps a READ slot that shows a batch nobody will end, and its value.
+std::string settled_read_slot(int slot);
+std::string picture_text(const domain::words& w);
+
 }  // namespace batchbridge::tasks

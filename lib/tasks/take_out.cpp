@@ -111,9 +111,11 @@ asio::awaitable<bool> step(line& l, withdrawal_clock& withdrawal)
             refused = std::current_exception();
         }
     }
-    if (open && open->withdrawing) {
+    // As long as slot 1 may still stand there, nothing is withdrawn: the second counts from the blanking.
+    if (refused) withdrawal = {};
+    if (open && open->withdrawing && !refused) {
         done = co_await go_on_withdrawing(l, *open, withdrawal) || done;
-    } else if (open && done) {
+    } else if (open && done && !open->withdrawing) {
         // Staged, or never armed: the loader goes on with what is left, from slot 1.
         const auto rows = co_await store.batches(l.name());
         if (open->state == load_state::staged || !rows_of_load(rows, open->id).has_first) wake_loader(l);

@@ -317,3 +317,85 @@ TEST_CASE("a held batch that doses on while the next load has its slot holds up 
     CHECK(p.count("mo_batch where state = 'held'") == 1);
     CHECK(occurrences(p.bridge_log(), "run failed") == 0);
 }
+
+TEST_CASE("an offer of which only slot 1 goes blank pauses the line with an alert, since the PLC takes nothing any more")
+{
+    auto p = offered(3);
+    p->plc("/registers", R"({"address": 7001, "values": [0,0,0,0,0,0,0,0]})");
+    wait_until("the alert", seconds(20), [&] { return p->count("alert where kind = 'plc_reset' and state = 'open'") == 1; });
+    wait_until("start-over", seconds(10), [&] { return p->bridge("POST", "/api/v1/lines/line1/start-over", R"({"reason": "blanked by mistake"})").status == 200; });
+    p->plc("/take", R"({"enabled": true})");
+    wait_ends(*p, "1 reset, 1 completed, 2 reset, 2 completed, 3 reset, 3 completed");
+}
+
+TEST_CASE("a taken load from which one name was removed says which order the PLC will skip")
+{
+    plant_options o;
+    o.plc_speed = 20;
+    plant p(o);
+    p.generate(3);
+    p.start_bridge();
+    wait_until("slot 1 to run", seconds(30), [&] { return schema_there(p) && p.count("mo_batch where state = 'running' and batch_no = 1") == 1; });
+    p.plc("/registers", R"({"address": 7201, "values": [0,0,0,0,0,0,0,0]})");
+    wait_until("the alert", seconds(45), [&] { return p.count("alert where kind = 'recipe_gone' and subject = 'WH/MO/00003' and state = 'open'") == 1; });
+    CHECK(p.count("alert where kind = 'plc_reset'") == 0);
+    CHECK(cancel(p, 3) == 202);
+    p.plc("/speed", R"({"speed": 1000})");
+    wait_ends(p, "1 completed, 2 completed, 3 cancelled");
+}
+
+TEST_CASE("an offer is not withdrawn as long as the PLC refuses the blanking of slot 1")
+{
+    auto p = offered(3);
+    p->plc("/fault", R"({"kind": "exception", "code": 6, "function": 16})");
+    CHECK(cancel(*p, 1) == 202);
+    wait_until("refusals", seconds(10), [&] { return occurrences(p->bridge_log(), "exception code 6") >= 1; });
+    const auto requests = p->plc("/state").at("requests").as_int64();
+    // Well over the second that a withdrawal waits.
+    const auto begin = std::chrono::steady_clock::now();
+    wait_until("more cycles", seconds(15), [&] { return std::chrono::steady_clock::now() - begin > seconds(3) && p->plc("/state").at("requests").as_int64() > requests + 20; });
+    CHECK(p->count("plc_load") == 1);
+    CHECK(p->count("plc_load where state = 'arming' and withdraw_since is not null") == 1);
+    p->plc("/clear", "{}");
+    wait_until("the new offer", seconds(20), [&] { return p->count("mo_batch where state = 'loaded' and batch_no = 1 and load = (select max(id) from plc_load)") == 1; });
+    p->plc("/take", R"({"enabled": true})");
+    wait_ends(*p, "1 cancelled, 2 completed, 3 completed");
+    CHECK(made(*p) == std::multiset<std::string>{"WH/MO/00002", "WH/MO/00003"});
+}
+
+TEST_CASE("an acknowledgement that the PLC refuses keeps no order from being taken out")
+{
+    plant_options o;
+    o.plc_speed = 20;
+    plant p(o);
+    p.generate(3);
+    p.start_bridge();
+    wait_until("slot 1 to run", seconds(30), [&] { return schema_there(p) && p.count("mo_batch where state = 'running' and batch_no = 1") == 1; });
+    p.plc("/fault", R"({"kind": "exception", "code": 4, "function": 6})");
+    p.plc("/fail_batch", R"({"slot": 1})");
+    wait_until("the duty", seconds(20), [&] { return p.count("plc_duty where done_at is null") == 1; });
+    CHECK(cancel(p, 3) == 202);
+    wait_until("the blank slot", seconds(10), [&] { return p.count("mo_batch where state = 'cancelling' and disarmed") == 1; });
+    CHECK(p.count("plc_duty where done_at is null") == 1);
+    CHECK(p.plc("/state").at("slots").as_array()[2].at("offered").as_string().empty());
+    p.plc("/clear", "{}");
+    wait_until("the acknowledgement", seconds(10), [&] { return p.count("plc_duty where done_at is null") == 0; });
+}
+
+TEST_CASE("a half-made order of a predecessor keeps the line from loading until somebody starts over")
+{
+    plant_options o;
+    o.plc_speed = 1000;
+    plant p(o);
+    // READ slot 2 shows "OLD-7" with 12.00 kg and no end: nobody will finish it.
+    p.plc("/registers", R"({"address": 6100, "values": [2, 20300, 17453, 14080]})");
+    p.plc("/registers", R"({"address": 6128, "values": [0, 1200]})");
+    p.generate(2);
+    p.start_bridge();
+    wait_until("the alert", seconds(20), [&] { return schema_there(p) && p.count("alert where kind = 'unknown_in_plc' and state = 'open'") == 1; });
+    CHECK(p.count("mo_batch") == 0);
+    CHECK_THAT(p.sql("select text from alert where kind = 'unknown_in_plc'"), Catch::Contains("READ slot 2: 'OLD-7'"));
+    wait_until("start-over", seconds(10), [&] { return p.bridge("POST", "/api/v1/lines/line1/start-over", R"({"reason": "cut-over"})").status == 200; });
+    wait_ends(p, "1 completed, 2 completed");
+    CHECK(p.count("alert where kind = 'unknown_in_plc' and state = 'open'") == 0);
+}

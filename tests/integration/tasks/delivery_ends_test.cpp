@@ -132,3 +132,22 @@ TEST_CASE("what a person says was produced is booked, also when the policy is th
     b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
     CHECK(b.erp.orders[1].qty_produced == *core::decimal::parse("58.2"));
 }
+
+TEST_CASE("a cancel that outlives its batch is not sent to another order of the same id either")
+{
+    delivery_bench b;
+    b.erp.add(1).id.create_date += std::chrono::hours(24);
+    b.erp.hangs = "read 1";
+    const auto id = b.batch(1, "cancelling", {{101, "0"}});
+    const auto row = b.owe(id, "cancel");
+    std::optional<bool> archived;
+    asio::co_spawn(b.ioc, b.rows->archive(b.service->lines().front()->hold(), id, domain::history_status::cancelled, "cancelled", std::nullopt), [&](std::exception_ptr e, bool ok) {
+        REQUIRE_FALSE(e);
+        archived = ok;
+    });
+    b.await("the archive", [&] { return archived.has_value(); });
+    REQUIRE(b.count("mo_batch") == 0);
+    b.erp.hangs.clear();
+    b.await("the parking", [&] { return b.state_of(row) == "parked"; });
+    CHECK(b.erp.count("cancel 1") == 0);
+}

@@ -357,3 +357,16 @@ TEST_CASE("a lost batch whose slot is back with the very figures it had is not l
     CHECK(back->state == batch_state::running);
     CHECK_FALSE(back->values_changed);
 }
+
+TEST_CASE("a running batch whose slot is cleared while its recipe stands is lost, a waiting one is not")
+{
+    watch running(batch_state::running), waiting;
+    running.in.recipe_stands = waiting.in.recipe_stands = true;
+    const auto nothing = domain::empty_slot(map());
+    for (int i = 0; i < 3; ++i) CHECK_FALSE(running.see(nothing, 10s));
+    const auto lost = running.see(nothing, 10s);
+    REQUIRE(lost);
+    CHECK(lost->state == batch_state::lost);
+    CHECK(lost->reason.find("shows nothing") != std::string::npos);
+    for (int i = 0; i < 6; ++i) CHECK_FALSE(waiting.see(nothing, 10s));
+}
