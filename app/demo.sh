@@ -50,7 +50,8 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-start_postgres "$work/pg"
+# Its port may be taken between being found free and being used.
+start_postgres "$work/pg" 2>/dev/null || start_postgres "$work/pg2" 2>/dev/null || start_postgres "$work/pg3"
 cd "$root"
 "$bin/plc-sim" --map conf/plc-map.json --speed "$speed" --seed "$seed" --log "$work/plc.jsonl" >"$work/plc.out" 2>&1 & pids+=($!)
 "$bin/odoo-sim" --generate "$orders" --seed "$seed" --latency-ms 20 --log "$work/odoo.jsonl" >"$work/odoo.out" 2>&1 & pids+=($!)
@@ -60,12 +61,14 @@ ready 'control' "$work/odoo.out"
 port_of() { sed -n "s/.*$1 127.0.0.1:\([0-9]*\).*/\1/p" "$2"; }
 plc_port=$(port_of modbus "$work/plc.out") plc_control=$(port_of control "$work/plc.out")
 odoo_port=$(port_of http "$work/odoo.out") odoo_control=$(port_of control "$work/odoo.out")
-http_port=$(free_port)
 
 env -i PATH="$PATH" DATABASE_URL="$DATABASE_URL" PLC_HOST=127.0.0.1 PLC_PORT="$plc_port" PLC_WRITES=true ODOO_URL="http://127.0.0.1:$odoo_port" \
     ODOO_DB=factory ODOO_USERNAME=plcbridge ODOO_PASSWORD=plc PLC_READ_INTERVAL=100ms ODOO_LIVE_INTERVAL=300ms SYNC_INTERVAL=5s \
-    PROCESS_COMPLETED_INTERVAL=2s HTTP_LISTEN="127.0.0.1:$http_port" API_TOKEN=demo "$bin/batchbridge" run >"$work/bridge.log" 2>&1 & pids+=($!)
+    PROCESS_COMPLETED_INTERVAL=2s HTTP_LISTEN=127.0.0.1:0 API_TOKEN=demo "$bin/batchbridge" run >"$work/bridge.log" 2>&1 & pids+=($!)
 bridge=$!
+# Its own choice of port: one that was found free before may be taken by the time it is used.
+ready 'listening on' "$work/bridge.log"
+http_port=$(sed -n 's|.*listening on http://127.0.0.1:\([0-9]*\).*|\1|p' "$work/bridge.log" | head -1)
 echo "demo: batchbridge at http://127.0.0.1:$http_port (health: /healthz, readiness: /readyz), simulators: PLC 127.0.0.1:$plc_port, Odoo 127.0.0.1:$odoo_port" >&2
 
 query() { psql -X -q -t -A -d "$DATABASE_URL" -c "$1" 2>/dev/null; }

@@ -12,10 +12,10 @@ as_pg() {
 }
 
 free_port() {
-    # A port that nobody listens on; the caller starts at once.
+    # A port that nobody listens on, below those that connections get; the caller starts at once.
     local port
     while :; do
-        port=$((20000 + RANDOM % 20000))
+        port=$((20000 + RANDOM % 12000))
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
     done
 }

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <regex>
 #include <stdexcept>
 #include <sys/stat.h>
@@ -63,9 +64,18 @@ namespace {
 
 int free_port()
 {
+    // Below the range from which connections get theirs: a port of that range may be taken before the program binds it.
+    static std::mt19937 random(std::random_device{}());
+    std::uniform_int_distribution<int> draw(15000, 32000);
     asio::io_context ioc;
-    tcp::acceptor a(ioc, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0));
-    return a.local_endpoint().port();
+    for (;;) {
+        const int port = draw(random);
+        tcp::acceptor a(ioc);
+        boost::system::error_code ec;
+        a.open(tcp::v4());
+        a.bind(tcp::endpoint(asio::ip::make_address("127.0.0.1"), static_cast<std::uint16_t>(port)), ec);
+        if (!ec) return port;
+    }
 }
 
 int port_in(const std::string& text, const std::string& name)
