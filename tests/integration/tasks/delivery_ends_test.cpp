@@ -141,7 +141,8 @@ TEST_CASE("a cancel that outlives its batch is not sent to another order of the 
     const auto id = b.batch(1, "cancelling", {{101, "0"}});
     const auto row = b.owe(id, "cancel");
     std::optional<bool> archived;
-    asio::co_spawn(b.ioc, b.rows->archive(b.service->lines().front()->hold(), id, domain::history_status::cancelled, "cancelled", std::nullopt), [&](std::exception_ptr e, bool ok) {
+    const std::string notes = "cancelled";   // outlives the coroutine, which begins later
+    asio::co_spawn(b.ioc, b.rows->archive(b.service->lines().front()->hold(), id, domain::history_status::cancelled, notes, std::nullopt), [&](std::exception_ptr e, bool ok) {
         REQUIRE_FALSE(e);
         archived = ok;
     });
