@@ -36,7 +36,9 @@ asio::awaitable<bool> store::ask_take_out(const hold& h, std::int64_t batch_id, 
     all.push_back(act_on_batch(h.line, std::move(entry), batch_id, "update mo_batch set state = 'cancelling', reason = $7, disarmed = false, version = version + 1 where id = $2 and line = $1 and state in ('queued', 'loading', 'loaded')",
                                "gone as (update odoo_outbox o set state = 'discarded', last_error = 'taken out' from b where o.batch_id = b.id and o.kind = 'consumption' and o.state in ('due', 'parked')), "
                                "cancel as (insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, batch_id, kind, version) select b.line, b.odoo_db, b.odoo_id, b.mo_id, b.id, 'cancel', b.version from b "
-                               "where $7 = 'cancelled'" + open_conflict + "do nothing)"));
+                               // One is open: of a batch that is in history by now, and parked because Odoo gave its id to this order.
+                               "where $7 = 'cancelled'" + open_conflict + "do update set state = case when odoo_outbox.state = 'sending' then 'sending' else 'due' end, next_at = now(), tries = 0, version = excluded.version, "
+                               "batch_id = excluded.batch_id, line = excluded.line, mo_id = excluded.mo_id)"));
     all.back().bind(reason);
     co_return co_await act(pool_, h, std::move(all));
 }

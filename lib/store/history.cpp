@@ -82,9 +82,10 @@ std::vector<pg::statement> archive_statements(const std::string& line, std::int6
 }  // namespace
 
 asio::awaitable<bool> store::archive(const hold& h, std::int64_t batch_id, domain::history_status status, const std::string& notes, std::optional<journal_entry> entry,
-                                     std::optional<alert_note> alert)
+                                     std::optional<alert_note> alert, std::optional<as_seen> seen)
 {
-    auto all = archive_statements(h.line, batch_id, status, notes, "", std::move(entry), alert);
+    const auto guard = seen ? fmt::format(" and state = '{}' and version = {}", domain::to_string(seen->state), seen->version) : std::string();
+    auto all = archive_statements(h.line, batch_id, status, notes, guard, std::move(entry), alert);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
     co_return r.back().at(0, 0).as_int64() == 1;
 }

@@ -14,7 +14,7 @@ const std::string delivery_columns = "o.id as o_id, o.line as o_line, o.odoo_db 
 
 // Work may begin on it: open, due, and no attempt for its order whose end is unknown and young ($3).
 const std::string open_sql = "o.line = any($1::text[]) and o.odoo_db = $2 and o.state in ('due', 'sending') and not (o.kind = 'consumption' and exists (select from odoo_outbox f where f.odoo_db = o.odoo_db and "
-                             "f.odoo_id = o.odoo_id and f.kind in ('finish', 'cancel') and f.state in ('due', 'sending', 'parked')))";
+                             "f.odoo_id = o.odoo_id and f.batch_id is not distinct from o.batch_id and f.kind in ('finish', 'cancel') and f.state in ('due', 'sending', 'parked')))";
 // Deliveries that are about no order (odoo_id 0: a maintenance request, a webhook) have nothing in common.
 const std::string clear_at = "(select max(a.started_at) + $3::interval from odoo_attempt a where a.odoo_db = o.odoo_db and a.odoo_id = o.odoo_id and a.outcome is null and (o.odoo_id <> 0 or a.outbox_id = o.id))";
 

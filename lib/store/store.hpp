@@ -72,6 +72,12 @@ struct alert_note {
     std::string kind, subject, text;
 };
 
+// A row as it was read: an act that must not hit another one.
+struct as_seen {
+    domain::batch_state state{};
+    int version = 0;
+};
+
 struct staged_order {
     domain::mapped_order order;
     int slot = 0;
@@ -215,9 +221,10 @@ public:
     boost::asio::awaitable<std::vector<domain::batch>> archivable(const std::string& line, bool mark_done);
     // mo_batch -> mo_histories with its consumption, in one transaction; open outbox rows of the batch end (discarded,
     // except for status completed where they are sent), and the alert of a parked one with them. False: the row is already
-    // gone (then nothing happened, L-05).
+    // gone, or not as `seen` says (then nothing happened, L-05).
     boost::asio::awaitable<bool> archive(const hold& h, std::int64_t batch_id, domain::history_status status, const std::string& notes,
-                                         std::optional<journal_entry> entry, std::optional<alert_note> alert = std::nullopt);
+                                         std::optional<journal_entry> entry, std::optional<alert_note> alert = std::nullopt,
+                                         std::optional<as_seen> seen = std::nullopt);
     // A person gives up a held, lost or parked batch of which nothing was dosed: history `reset`. False: it is no longer as
     // `version` says, look again.
     boost::asio::awaitable<bool> reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry);

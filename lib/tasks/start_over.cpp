@@ -3,7 +3,11 @@
 #include "core/crash_point.hpp"
 #include "core/log.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <algorithm>
+#include <map>
 
 namespace batchbridge::tasks {
 
@@ -20,17 +24,127 @@ std::string picture_text(const domain::words& w)
     return fmt::format("{}", fmt::join(w, ","));
 }
 
+namespace {
+
+// A PLC that had looked at a WRITE slot right before it was zeroed shows by then what it makes of it.
+constexpr auto settle = std::chrono::seconds(1);
+constexpr int tries = 5;
+
+// What the READ area shows once the recipes are gone, by order key: batches with an actual that are not from before the load.
+struct shown_batch {
+    int slot = 0;
+    domain::slot_reading reading;
+};
+using shown_batches = std::map<std::string, shown_batch>;
+
+bool is_stale(const domain::plant_map& map, const std::vector<domain::load>& loads, int slot, const domain::words& image)
+{
+    // The newest load's images: what it found in the slots is not its own.
+    if (loads.empty()) return false;
+    const auto it = loads.back().images.find(slot);
+    return it != loads.back().images.end() && domain::same_content(map, image, it->second);
+}
+
+asio::awaitable<shown_batches> look_at_read_area(line& l, const std::string& who)
+{
+    auto& store = l.env().store;
+    const auto& map = l.map();
+    const auto loads = co_await store.loads_in_use(l.name());
+    shown_batches out;
+    for (int slot = 1; slot <= map.slots.count; ++slot) {
+        domain::words image;
+        try {
+            image = co_await l.device().read_slot(plc::area::read, slot);
+        } catch (const plc::error& e) {
+            // About this slot only; its row is judged by what is stored.
+            if (e.kind() != core::error_kind::rejected) throw;
+            core::log::warning(l.about("start_over"), "READ slot {} cannot be read: {}; its batch is judged by what is stored", slot, e.what());
+            continue;
+        }
+        auto reading = domain::decode_slot(map, image);
+        if (reading.empty() || !reading.any_actual()) continue;
+        // It does not keep the next load away (unknown_in_plc): a person has looked.
+        if (!reading.ended()) co_await store.put_setting(l.name(), settled_read_slot(slot), picture_text(image), who);
+        if (is_stale(map, loads, slot, image)) continue;
+        const auto order = reading.mo_id;
+        out.emplace(order, shown_batch{slot, std::move(reading)});
+    }
+    co_return out;
+}
+
+bool ends_with_start_over(const domain::batch& b)
+{
+    return domain::is_unfinished(b.state) || b.state == batch_state::lost || b.state == batch_state::cancelling;
+}
+
+std::string figures(const domain::slot_reading& r)
+{
+    std::vector<std::string> parts;
+    for (const auto& [silo, kg] : r.quantities)
+        if (!kg.is_zero()) parts.push_back(fmt::format("silo {}: {} kg", silo, kg.to_string()));
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+// True: archived. False: the row is not any more as it was read.
+asio::awaitable<bool> give_up(line& l, const domain::batch& b, const shown_batches& shown, const std::string& who, const std::string& why, started_over& out)
+{
+    const auto seen = shown.find(b.order_key);
+    const bool stored = std::any_of(b.actual.begin(), b.actual.end(), [](const auto& a) { return !a.second.is_zero(); });
+    const bool dosed = stored || seen != shown.end();
+    auto status = dosed ? domain::history_status::failed : domain::history_status::reset;
+    if (!dosed && b.state == batch_state::cancelling && b.reason != "reset") status = b.reason == "discarded" ? domain::history_status::discarded : domain::history_status::cancelled;
+    store::journal_entry entry;
+    entry.mo_id = b.mo_id;
+    entry.what = "api.start-over";
+    entry.answer = why;
+    entry.who = who;
+    std::string notes = "start-over: " + why;
+    if (seen != shown.end()) {
+        const auto text = fmt::format("READ slot {} showed {}{}", seen->second.slot, figures(seen->second.reading), seen->second.reading.ended() ? ", ended" : "");
+        notes += "; " + text;
+        boost::json::object values;
+        values["shown"] = text;
+        entry.values = std::move(values);
+    }
+    std::optional<store::alert_note> alert;
+    if (dosed) {
+        alert.emplace();
+        alert->kind = "started_over";
+        alert->subject = b.mo_id;
+        alert->text = fmt::format("{}: material was dosed and the batch was given up ({}); book it in Odoo by hand", b.mo_id, notes);
+    }
+    store::as_seen guard;
+    guard.state = b.state;
+    guard.version = b.version;
+    const bool archived = co_await l.env().store.archive(l.hold(), b.id, status, notes, std::move(entry), alert, guard);
+    if (!archived) co_return false;
+    if (alert) core::log::error(l.about("start_over", b.id, b.mo_id), "{}", alert->text);
+    (dosed ? out.failed : out.reset) += 1;
+    co_return true;
+}
+
+// The read cycle goes on meanwhile: a row that it changed is looked at again, one that it completed is left alone.
+asio::awaitable<void> give_up_all(line& l, const shown_batches& shown, const std::string& who, const std::string& why, started_over& out)
+{
+    for (int i = 0; i < tries; ++i) {
+        bool moved = false;
+        const auto rows = co_await l.env().store.batches(l.name());
+        for (const auto& b : rows) {
+            if (!ends_with_start_over(b)) continue;
+            const bool archived = co_await give_up(l, b, shown, who, why, out);
+            moved = moved || !archived;
+        }
+        if (!moved) co_return;
+    }
+    throw core::error(core::error_kind::unavailable, "start-over", "line " + l.name(), "batches keep changing under it; ask again");
+}
+
+}  // namespace
+
 asio::awaitable<started_over> start_over(line& l, std::string who, std::string why)
 {
     auto& store = l.env().store;
     const auto lock = co_await l.plc_writes().lock();
-    // What the READ slots show now is settled by this: it does not keep the next load away (unknown_in_plc).
-    const auto shown = co_await l.device().read_all(plc::area::read);
-    for (std::size_t i = 0; i < shown.size(); ++i) {
-        const auto reading = domain::decode_slot(l.map(), shown[i]);
-        if (reading.empty() || !reading.any_actual() || reading.ended()) continue;
-        co_await store.put_setting(l.name(), settled_read_slot(static_cast<int>(i) + 1), picture_text(shown[i]), who);
-    }
     co_await l.device().clear_recipes();
     BATCHBRIDGE_CRASH_POINT("start_over.cleared");
     store::journal_entry cleared;
@@ -39,26 +153,12 @@ asio::awaitable<started_over> start_over(line& l, std::string who, std::string w
     cleared.who = who;
     const std::vector<store::journal_entry> entries{cleared};
     co_await store.journal(l.hold(), entries);
+    asio::steady_timer timer(l.env().executor);
+    timer.expires_after(settle);
+    co_await timer.async_wait(asio::use_awaitable);
+    const auto shown = co_await look_at_read_area(l, who);
     started_over out;
-    const auto rows = co_await store.batches(l.name());
-    for (const auto& b : rows) {
-        if (!domain::is_unfinished(b.state) && b.state != batch_state::lost && b.state != batch_state::cancelling) continue;
-        const bool dosed = std::any_of(b.actual.begin(), b.actual.end(), [](const auto& a) { return !a.second.is_zero(); });
-        auto status = dosed ? domain::history_status::failed : domain::history_status::reset;
-        if (!dosed && b.state == batch_state::cancelling && b.reason != "reset") status = b.reason == "discarded" ? domain::history_status::discarded : domain::history_status::cancelled;
-        store::journal_entry entry;
-        entry.mo_id = b.mo_id;
-        entry.what = "api.start-over";
-        entry.answer = why;
-        entry.who = who;
-        if (dosed) {
-            const auto text = fmt::format("{}: material was dosed and the batch was given up by start-over ({}); book it in Odoo by hand", b.mo_id, why);
-            co_await store.raise_alert(l.name(), "started_over", b.mo_id, text);
-            core::log::error(l.about("start_over", b.id, b.mo_id), "{}", text);
-        }
-        if (!co_await store.archive(l.hold(), b.id, status, "start-over: " + why, std::move(entry))) continue;
-        (dosed ? out.failed : out.reset) += 1;
-    }
+    co_await give_up_all(l, shown, who, why, out);
     if (const auto open = co_await store.open_load(l.name())) co_await store.set_load_state(l.hold(), open->id, domain::load_state::withdrawn, std::nullopt);
     const std::vector<store::alert_text> over{{"plc_reset", "plc", {}}, {"withdrawn_load_taken", "load", {}}, {"unknown_in_plc", "plc", {}}};
     co_await store.record_alerts(l.hold(), {}, over);

@@ -8,11 +8,12 @@ namespace batchbridge::tasks {
 
 struct started_over {
     std::size_t reset = 0;     // without any actual: history `reset`, fetched again
-    std::size_t failed = 0;    // with an actual: history `failed`, alert, never fetched again
+    std::size_t failed = 0;    // with an actual, stored or shown by the PLC: history `failed`, alert, never fetched again
 };
 
 // WRITE slots zeroed and their flags set to 1 first, so that the PLC makes nothing more; then every batch that waits, runs,
-// is lost or is being taken out is archived, and the open load is withdrawn. Held, parked and completed batches stay: they
+// is lost or is being taken out is archived, by what is stored of it and by what the READ area shows a second later (a
+// batch may have been dosed since the last read cycle, or from an offer that was withdrawn), and the open load is withdrawn. Held, parked and completed batches stay: they
 // wait for a person or for Odoo. Asked again after a failure it goes on where it stopped. Takes line.plc_writes().
 // Throws plc::error, pg::error, fenced.
 boost::asio::awaitable<started_over> start_over(line& l, std::string who, std::string why);

@@ -101,6 +101,7 @@ asio::awaitable<bool> step(line& l, withdrawal_clock& withdrawal)
     const auto waiting = co_await store.to_disarm(l.name());
     bool done = false;
     std::exception_ptr refused;
+    bool offer_stands = false;
     for (const auto& b : waiting) {
         try {
             co_await blank(l, open, b);
@@ -109,11 +110,12 @@ asio::awaitable<bool> step(line& l, withdrawal_clock& withdrawal)
             // An exception answer is about this slot: the others are taken out all the same.
             if (e.kind() != core::error_kind::rejected) throw;
             refused = std::current_exception();
+            offer_stands = offer_stands || (open && b.load == open->id && b.slot == 1);
         }
     }
     // As long as slot 1 may still stand there, nothing is withdrawn: the second counts from the blanking.
-    if (refused) withdrawal = {};
-    if (open && open->withdrawing && !refused) {
+    if (offer_stands) withdrawal = {};
+    if (open && open->withdrawing && !offer_stands) {
         done = co_await go_on_withdrawing(l, *open, withdrawal) || done;
     } else if (open && done && !open->withdrawing) {
         // Staged, or never armed: the loader goes on with what is left, from slot 1.

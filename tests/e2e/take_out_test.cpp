@@ -399,3 +399,65 @@ TEST_CASE("a half-made order of a predecessor keeps the line from loading until 
     wait_ends(p, "1 completed, 2 completed");
     CHECK(p.count("alert where kind = 'unknown_in_plc' and state = 'open'") == 0);
 }
+
+TEST_CASE("start-over sees at the PLC what was dosed since the last read cycle: it is failed with its figures and not made again")
+{
+    plant_options o;
+    o.plc_speed = 20;
+    plant p(o);
+    p.plc("/take", R"({"enabled": false})");
+    p.generate(2);
+    p.start_bridge();
+    wait_batches(p, "loaded", 2);
+    CHECK(p.bridge("POST", "/api/v1/lines/line1/tasks/plc_read_sync", R"({"enabled": false})").status == 200);
+    p.plc("/take", R"({"enabled": true})");
+    wait_until("dosing", seconds(10), [&] {
+        const auto state = p.plc("/state");
+        return !state.at("slots").as_array()[0].at("actual").as_object().empty();
+    });
+    CHECK(p.count("mo_batch where state = 'loaded'") == 2);
+    const auto answer = p.bridge("POST", "/api/v1/lines/line1/start-over", R"({"reason": "mixed up"})");
+    CHECK(answer.status == 200);
+    CHECK(answer.body.at("failed").as_int64() == 1);
+    CHECK(answer.body.at("reset").as_int64() == 1);
+    p.plc("/speed", R"({"speed": 1000})");
+    CHECK(p.bridge("POST", "/api/v1/lines/line1/tasks/plc_read_sync", R"({"enabled": true})").status == 200);
+    wait_ends(p, "1 failed, 2 reset, 2 completed");
+    CHECK(made(p) == std::multiset<std::string>{"WH/MO/00001", "WH/MO/00002"});
+    CHECK_THAT(p.sql("select notes from mo_histories where status = 'failed'"), Catch::Contains("READ slot 1 showed silo 1"));
+    CHECK(p.count("alert where kind = 'started_over' and state = 'open' and subject = 'WH/MO/00001'") == 1);
+    CHECK(p.count("journal where what = 'api.start-over' and mo_id = 'WH/MO/00001' and \"values\"::text like '%READ slot 1%'") == 1);
+}
+
+TEST_CASE("start-over after a withdrawn offer that the PLC took gives up what the PLC made of it, under whatever slot it shows it")
+{
+    auto p = offered(3);
+    p->plc("/fault", R"({"kind": "delay", "delay_ms": 30, "function": 16})");
+    CHECK(cancel(*p, 1) == 202);
+    wait_until("the replacement to be written", seconds(20), [&] { return p->count("plc_load where state = 'withdrawn'") == 1 && p->count("mo_batch where state = 'loading'") == 2; });
+    // The PLC took the old offer, and makes its slot 2: WH/MO/00002, slot 1 of the replacement, with 12.00 kg so far.
+    p->plc("/registers", R"({"address": 7076, "values": [1]})");
+    p->plc("/registers", R"({"address": 6100, "values": [2, 22344, 12109, 20271, 12336, 12336, 12800]})");
+    p->plc("/registers", R"({"address": 6128, "values": [0, 1200]})");
+    wait_until("the alert", seconds(20), [&] { return p->count("alert where kind = 'withdrawn_load_taken' and state = 'open'") == 1; });
+    p->plc("/clear", "{}");
+    http_answer answer;
+    wait_until("start-over", seconds(10), [&] { return (answer = p->bridge("POST", "/api/v1/lines/line1/start-over", R"({"reason": "it makes the old one"})")).status == 200; });
+    CHECK(answer.body.at("failed").as_int64() == 1);
+    p->plc("/take", R"({"enabled": true})");
+    wait_ends(*p, "1 cancelled, 2 failed, 3 reset, 3 completed");
+    CHECK(made(*p) == std::multiset<std::string>{"WH/MO/00003"});
+}
+
+TEST_CASE("start-over clears the recipes also when a READ slot cannot be read, and judges its batch by what is stored")
+{
+    auto p = offered(2);
+    p->plc("/fault", R"({"kind": "exception", "code": 2, "function": 3})");
+    const auto answer = p->bridge("POST", "/api/v1/lines/line1/start-over", R"({"reason": "wrong recipes"})");
+    CHECK(answer.status == 200);
+    CHECK(answer.body.at("reset").as_int64() == 2);
+    CHECK(p->plc("/state").at("slots").as_array()[0].at("offered").as_string().empty());
+    p->plc("/clear", "{}");
+    p->plc("/take", R"({"enabled": true})");
+    wait_ends(*p, "1 reset, 1 completed, 2 reset, 2 completed");
+}

@@ -345,3 +345,42 @@ TEST_CASE("a reset of a batch that moved on meanwhile does nothing")
     CHECK(b.value("select status from mo_histories") == "reset");
     CHECK(b.count("alert where state = 'open'") == 0);
 }
+
+TEST_CASE("a batch is given up only as it was seen: one that was dosed or completed meanwhile stays")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.set_state(id, domain::batch_state::loaded);
+    const auto seen = b.batch(id);
+    const store::as_seen guard{seen.state, seen.version};
+    b.dose(id, "10");
+    const auto before = b.contents();
+    CHECK_FALSE(b.await(b.db.archive(b.h, id, history_status::reset, "start-over", entry("api.start-over", "why"), store::alert_note{"started_over", "WH/MO/00001", "dosed"}, guard)));
+    CHECK(b.contents() == before);
+    b.complete(id, "12.34");
+    const auto completed = b.contents();
+    CHECK_FALSE(b.await(b.db.archive(b.h, id, history_status::failed, "start-over", std::nullopt, std::nullopt, store::as_seen{domain::batch_state::running, seen.version + 1})));
+    CHECK(b.contents() == completed);
+    const auto now = b.batch(id);
+    CHECK(b.await(b.db.archive(b.h, id, history_status::failed, "start-over", std::nullopt, std::nullopt, store::as_seen{now.state, now.version})));
+}
+
+TEST_CASE("a parked cancel of a batch in history neither holds back nor swallows what is owed for a new order under the same Odoo id")
+{
+    store_bench b;
+    const auto old = b.load(b.h, {1})[0].id;
+    REQUIRE(b.await(b.db.ask_take_out(b.h, old, "cancelled", entry("api.cancel", "wrong recipe"))));
+    REQUIRE(b.await(b.db.archive(b.h, old, history_status::cancelled, "cancelled", std::nullopt)));
+    b.value("update odoo_outbox set state = 'parked'");
+    // Odoo was restored and gave the id again.
+    b.value("update mo_histories set odoo_create_date = odoo_create_date - interval '1 day'");
+    const auto id = b.load(b.h, {1})[0].id;
+    b.dose(id, "10");
+    REQUIRE(b.due().size() == 1);
+    CHECK(b.due()[0].kind == domain::delivery_kind::consumption);
+    b.set_state(id, domain::batch_state::loaded);
+    REQUIRE(b.await(b.db.ask_take_out(b.h, id, "cancelled", entry("api.cancel", "wrong again"))));
+    REQUIRE(b.due().size() == 1);
+    CHECK(b.due()[0].kind == domain::delivery_kind::cancel);
+    CHECK(b.due()[0].batch_id == id);
+}
