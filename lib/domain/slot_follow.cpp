@@ -51,7 +51,8 @@ void on_foreign(const batch& b, const judgement& j, const follow_input& in, batc
     if (j.reading.empty() && (!in.recipe_stands || b.state != batch_state::running)) return;
     if (b.state == batch_state::lost || b.state == batch_state::held) return;
     // Only a batch that the PLC had begun, or whose load it has taken, can be lost; before that the slot shows the past.
-    if (b.state != batch_state::running && !in.load_taken) return;
+    // So it does after it, as long as what was made there before is still being made or changed.
+    if (b.state != batch_state::running && (!in.load_taken || in.shows_past)) return;
     row_change change;
     change.state = batch_state::lost;
     const auto shows = j.reading.empty() ? std::string("nothing") : fmt::format("order '{}'", j.reading.mo_id);
@@ -149,7 +150,9 @@ follow_result follow_slot(const plant_map& map, const batch& b, const words& ima
     follow_result out;
     auto j = judge_slot(map, b, image, stale);
     const bool first = j.what != memory.last;
-    if (memory.last == verdict::refuse && (j.what == verdict::update || j.what == verdict::complete || j.what == verdict::fail)) out.resolved.emplace_back("implausible");
+    // A held row, or one that is taken out, has the refused picture as its own: unchanged means that it still stands there.
+    const bool still = j.what == verdict::unchanged && (b.state == batch_state::held || b.state == batch_state::cancelling);
+    if ((memory.last == verdict::refuse || in.told_implausible) && j.what != verdict::refuse && !still) out.resolved.emplace_back("implausible");
     // A load that the PLC has not taken yet has no figures: what the slot shows is an earlier run of the order.
     if (in.load_open && j.what != verdict::foreign) j.what = verdict::unchanged;
     count(memory, j.what, in.fresh, in.now);

@@ -53,13 +53,14 @@ asio::awaitable<started_over> start_over(line& l, std::string who, std::string w
         entry.who = who;
         if (dosed) {
             const auto text = fmt::format("{}: material was dosed and the batch was given up by start-over ({}); book it in Odoo by hand", b.mo_id, why);
-            co_await store.raise_alert(l.name(), "started_over", b.mo_id, text);
+            co_await store.raise_alert(l.hold(), "started_over", b.mo_id, text);
             core::log::error(l.about("start_over", b.id, b.mo_id), "{}", text);
         }
         if (!co_await store.archive(l.hold(), b.id, status, "start-over: " + why, std::move(entry))) continue;
         (dosed ? out.failed : out.reset) += 1;
     }
-    if (const auto open = co_await store.open_load(l.name())) co_await store.set_load_state(l.hold(), open->id, domain::load_state::withdrawn, std::nullopt);
+    // Also a taken one that a held row belongs to: if that doses on, the PLC has not forgotten its recipe, we have cleared it.
+    co_await store.withdraw_loads(l.hold());
     const std::vector<store::alert_text> over{{"plc_reset", "plc", {}}, {"withdrawn_load_taken", "load", {}}, {"unknown_in_plc", "plc", {}}};
     co_await store.record_alerts(l.hold(), {}, over);
     l.pause({});
