@@ -35,9 +35,9 @@ const std::string change_sql =
     "do nothing), "
     "a as (insert into alert (line, kind, subject, text) select b.line, x.kind, x.subject, x.text from b, jsonb_to_recordset($16::jsonb) as x(kind text, subject text, text text) "
     "on conflict (line, kind, subject) where state <> 'resolved' do update set count = alert.count + 1, last_at = now(), text = excluded.text), "
-    "r as (update alert set state = 'resolved', resolved_at = now() from b where $17::boolean and b.state not in ('held', 'lost') and alert.line = b.line and alert.kind in ('held', 'lost', 'implausible') and "
+    "r as (update alert set state = 'resolved', resolved_at = now() from b where $17::boolean and alert.line = b.line and (alert.kind in ('held', 'lost') and alert.kind <> b.state or alert.kind = 'implausible' and b.state not in ('held', 'lost')) and "
     "alert.subject = b.mo_id and alert.state <> 'resolved'), "
-    "n as (insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer) select b.line, b.id, b.odoo_db, b.odoo_id, b.mo_id, 'batch.' || b.state, $13::jsonb || coalesce($18::jsonb, '{}'), b.reason from b where $17) "
+    "n as (insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer) select b.line, b.id, b.odoo_db, b.odoo_id, b.mo_id, 'batch.' || b.state, $13::jsonb || coalesce($18::jsonb, '{}'), b.reason from b where $17 or $15) "
     "select count(*), max(state) from b";
 
 json::value alerts_json(const std::vector<alert_text>& alerts)

@@ -104,7 +104,7 @@ struct batch_change {
     enum class delivery { none, consumption, finish } owe = delivery::none;
     bool acknowledge = false;       // opens a plc_duty for the slot
     bool state_changed = false;     // journaled as "batch.<state>"; a row that is no longer held or lost resolves those alerts
-    boost::json::value picture;     // what the slot showed, raw and decoded: journaled with a change of state; may be null
+    boost::json::value picture;     // what the slot showed, raw and decoded: journaled with a change of state and an end; may be null
     std::vector<alert_text> alerts; // raised with the change, or not at all
 };
 struct cycle_result {
