@@ -12,9 +12,17 @@ constexpr int tries = 3;
 
 slot_observer::step slot_observer::add(words image)
 {
-    const auto before = std::exchange(last_, std::move(image));
-    if (reads_++ == 0) return last_ == stored_ ? step::unchanged : step::again;
-    if (compare_reads(map_, before, last_) != consistency::inconsistent) return step::accepted;
+    auto before = std::exchange(last_, std::move(image));
+    if (reads_++ == 0) {
+        picture_ = last_;
+        return last_ == stored_ ? step::unchanged : step::again;
+    }
+    const auto now = compare_reads(map_, before, last_);
+    if (now == consistency::equal || (advanced_ && now == consistency::advancing)) {
+        picture_ = std::move(before);
+        return step::accepted;
+    }
+    advanced_ = now == consistency::advancing;
     return reads_ > tries ? step::inconsistent : step::again;
 }
 

@@ -59,8 +59,33 @@ TEST_CASE("a slot that stands as it was takes one read, a changed one two")
     CHECK(changed.reads == 2);
     CHECK(changed.image == dosed("11"));
     CHECK(observe({}, {stored, stored}).last == step::accepted);
-    // While it is dosed the later read counts.
-    CHECK(observe(stored, {dosed("11"), dosed("12", "1")}).image == dosed("12", "1"));
+}
+
+TEST_CASE("while it is dosed a read counts that lies between two others, or is seen twice (L-31)")
+{
+    const auto stored = dosed("10");
+    auto o = observe(stored, {dosed("11"), dosed("12", "1"), dosed("13", "1"), dosed("14", "1")});
+    CHECK(o.last == step::accepted);
+    CHECK(o.reads == 3);
+    CHECK(o.image == dosed("12", "1"));
+    CHECK(observe(stored, {dosed("11"), dosed("12"), dosed("12")}).image == dosed("12"));
+    // Its end is not dosing: it is read twice.
+    CHECK(observe(stored, {dosed("11"), dosed("12"), dosed("12", "0", 1), dosed("12", "0", 1)}).image == dosed("12", "0", 1));
+    // Neither is a fall behind it.
+    CHECK(observe(stored, {dosed("11"), dosed("12"), dosed("11.5"), dosed("11.4")}).last == step::inconsistent);
+}
+
+TEST_CASE("a quantity that jumps by more than a tear is wide is not believed with its old high word (L-31)")
+{
+    // Written once, when the silo is done: 2612.89 -> 3274.92 kg, torn to 2619.56.
+    const auto before = dosed("2612.89"), after = dosed("3274.92");
+    const auto bad = torn(before, after);
+    REQUIRE(domain::decode_slot(map(), bad).quantities.at(101) == kg("2619.56"));
+    const auto o = observe(dosed("2600"), {before, bad, after, after});
+    CHECK(o.last == step::accepted);
+    CHECK(o.image == after);
+    CHECK(observe(dosed("2600"), {before, bad, after, dosed("3300")}).image != bad);
+    CHECK(observe(before, {bad, after, after}).image == after);
 }
 
 TEST_CASE("a register pair that tears at its carry is 65536 counts off, and never the picture (L-31)")
