@@ -428,6 +428,7 @@ asio::awaitable<bool> plc_read_sync::cancel_failed()
         if (co_await env.store.ask_cancel(line_.hold(), b.id, std::move(entry))) {
             core::log::warning(line_.about(task_names::plc_read_sync, b.id, b.mo_id), "is cancelled in Odoo too (ON_PLC_FAILURE=cancel)");
             env.deliveries.set();
+            line_.rows_changed();   // it has a new version
             any = true;
             asked_to_cancel_.insert(b.id);
         }

@@ -452,7 +452,16 @@ private:
         case 3:     // a failure, taken back before anybody believed it
             f.operation = 1;
             say("a short failure");
-            pass({f, was});
+            if (plc_.chance(50)) {
+                pass({f, was});
+                return true;
+            }
+            plc_.set_weather(slot_life::weather::calm);
+            plc_.become(f);
+            for (int i = 0; i < 2; ++i) cycle(seconds(5));
+            if (const auto* b = present(); b != nullptr && b->state != "held" && bridge_->row(b->order).state == "held") throw wrong("held before three equal reads");
+            plc_.become(was);
+            cycle(seconds(5));
             return true;
         case 4:     // the PLC gives up; the mill clears the fault and doses on
             f.operation = 1;

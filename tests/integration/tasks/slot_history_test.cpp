@@ -1,23 +1,9 @@
 // The same random slot histories as tests/unit/domain/slot_history_test.cpp, through the real read cycle and PostgreSQL: so
 // that the SQL of a cycle, and what the cycle adds to the rules, are held to the same model.
-#include "scripted_erp.hpp"
+#include "read_bench.hpp"
 
-#include "core/config.hpp"
-#include "core/log.hpp"
-#include "domain/slot_observer.hpp"
-#include "pg/pool.hpp"
-#include "store/line_locks.hpp"
-#include "store/store.hpp"
 #include "support/catch.hpp"
-#include "support/postgres.hpp"
 #include "support/slot_history.hpp"
-#include "tasks/plc_read_sync.hpp"
-#include "tasks/service.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_future.hpp>
 
 #include <fmt/format.h>
 
@@ -26,27 +12,15 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <future>
 #include <iostream>
-#include <memory>
-#include <sstream>
 
 using namespace batchbridge;
-namespace asio = boost::asio;
 using bb_test::history_slot;
 using std::chrono::steady_clock;
 using namespace std::chrono_literals;
+using tests::read_bench;
 
 namespace {
-
-std::string text_of(const std::string& path)
-{
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 // Silent from here on: thousands of alerts are the normal case of this test.
 class silence {
@@ -71,155 +45,6 @@ private:
     int saved_ = -1;
 };
 
-// The PLC that lives a history in one slot; the others are empty.
-class history_device final : public plc::device {
-public:
-    history_device(const domain::plant_map& map, std::string uri) : map_(map), uri_(std::move(uri)) {}
-
-    bb_test::slot_life* life = nullptr;
-    std::string recipe;                  // what WRITE slot 3 names
-
-    const std::string& name() const override { return name_; }
-    bool connected() const override { return true; }
-    unsigned connections() const override { return 1; }
-    asio::awaitable<void> connect() override { co_return; }
-    asio::awaitable<domain::words> read_slot(plc::area a, int slot) override { co_return image(a, slot); }
-    asio::awaitable<std::vector<domain::words>> read_all(plc::area a) override
-    {
-        std::vector<domain::words> out;
-        for (int slot = 1; slot <= map_.slots.count; ++slot) out.push_back(image(a, slot));
-        co_return out;
-    }
-    asio::awaitable<plc::observation> observe(int slot, const domain::words& stored) override
-    {
-        domain::slot_observer o(map_, stored);
-        auto step = domain::slot_observer::step::again;
-        while (step == domain::slot_observer::step::again) step = o.add(image(plc::area::read, slot));
-        plc::observation out;
-        if (step == domain::slot_observer::step::inconsistent) out.what = plc::observation::kind::inconsistent;
-        else out.image = o.image();
-        if (step == domain::slot_observer::step::accepted) out.what = plc::observation::kind::accepted;
-        co_return out;
-    }
-    asio::awaitable<std::uint16_t> read_ready() override { co_return std::uint16_t{1}; }
-    asio::awaitable<bool> acknowledge(int slot) override
-    {
-        // Only what is owed, and only in its own slot.
-        const auto order = life->truth().order;
-        const auto owed = bb_test::sql_value(uri_, fmt::format("select count(*) from plc_duty where done_at is null and slot = {} and mo_id = '{}'", slot, order));
-        if (slot != history_slot || owed != "1") throw std::logic_error("acknowledged without a duty: slot " + std::to_string(slot) + " " + order);
-        if (!life->acknowledge(order)) fail();
-        co_return true;
-    }
-    asio::awaitable<void> write_disarmed(const std::vector<domain::words>&) override { return nothing(); }
-    asio::awaitable<std::vector<std::string>> verify(const std::vector<domain::words>&) override { co_return std::vector<std::string>(); }
-    asio::awaitable<void> arm(const domain::words&) override { return nothing(); }
-    asio::awaitable<void> disarm(int) override { return nothing(); }
-    asio::awaitable<void> clear_recipes() override { return nothing(); }
-    void interrupt() noexcept override {}
-
-private:
-    [[noreturn]] void fail() const { throw plc::error(core::error_kind::timeout, "read", name_, "no answer"); }
-    asio::awaitable<void> nothing() { co_return; }
-    domain::words image(plc::area a, int slot) const
-    {
-        if (slot != history_slot) return domain::words(bb_test::slot_words, 0);
-        if (a == plc::area::write) {
-            bb_test::figures f;
-            f.order = recipe;
-            f.batch_no = slot;
-            return bb_test::encode(f);
-        }
-        try {
-            return life->read();
-        } catch (const bb_test::no_answer&) {
-            fail();
-        }
-    }
-
-    const domain::plant_map& map_;
-    std::string uri_, name_ = "plc of a history";
-};
-
-// The service with its line held; its own tasks are switched off.
-class plant {
-public:
-    plant() : uri(bb_test::shared_postgres().create_database()), config(configuration(uri)), map(domain::parse_plant_map(text_of(BATCHBRIDGE_CONF "/plc-map.json")))
-    {
-        core::log::init(core::log::level::error, core::log::format::text);
-        const auto executor = ioc.get_executor();
-        pool = std::make_unique<pg::pool>(executor, config.database_url.value, 2);
-        rows = std::make_unique<store::store>(*pool);
-        locks = std::make_unique<store::line_locks>(executor, config.database_url.value, store::lease_times::for_this_build());
-        env = std::make_unique<tasks::environment>(executor, config, *rows, *locks, erp);
-        std::vector<tasks::line_setup> lines;
-        for (const auto& l : config.lines) lines.push_back({l, map});
-        service = std::make_unique<tasks::service>(*env, *pool, BATCHBRIDGE_CONF "/migrations", std::move(lines), [this](const core::line_config&, const domain::plant_map&) {
-            return [this](plc::device::write_permission) -> std::unique_ptr<plc::device> {
-                auto made = std::make_unique<history_device>(map, uri);
-                device = made.get();
-                return made;
-            };
-        });
-        asio::co_spawn(ioc, service->run(), [this](std::exception_ptr) { ended_ = true; });
-        const auto until = steady_clock::now() + 20s;
-        while (!service->ready() || !service->find_line("line1")->may_write()) {
-            if (steady_clock::now() > until) throw std::runtime_error("the line is never held");
-            ioc.restart();
-            ioc.run_for(10ms);
-        }
-    }
-    ~plant()
-    {
-        asio::post(ioc, [this] { service->stop(); });
-        ioc.restart();
-        const auto until = steady_clock::now() + 15s;
-        while (!ended_ && steady_clock::now() < until) ioc.run_one_for(50ms);
-        ioc.run_for(100ms);
-    }
-
-    template <class T>
-    T await(asio::awaitable<T> call)
-    {
-        auto result = asio::co_spawn(ioc, std::move(call), asio::use_future);
-        ioc.restart();
-        const auto until = steady_clock::now() + 30s;
-        while (result.wait_for(0s) != std::future_status::ready) {
-            ioc.run_one_for(1s);
-            if (steady_clock::now() > until) throw std::runtime_error("a call never ended");
-        }
-        return result.get();
-    }
-    tasks::line& line() { return *service->find_line("line1"); }
-
-    static core::config configuration(const std::string& uri)
-    {
-        const std::map<std::string, std::string> all{{"DATABASE_URL", uri}, {"PLC_HOST", "127.0.0.1"}, {"PLC_MAP", BATCHBRIDGE_CONF "/plc-map.json"}, {"PLC_WRITES", "true"}, {"ODOO_URL", "http://127.0.0.1:9"},
-                                                     {"ODOO_DB", "factory"}, {"ODOO_USERNAME", "plcbridge"}, {"ODOO_PASSWORD", "plc"}, {"ENABLE_AUTO_SYNC", "false"}, {"HTTP_LISTEN", "127.0.0.1:0"}};
-        return core::load_config(
-            [&all](const std::string& name) -> std::optional<std::string> {
-                const auto it = all.find(name);
-                return it == all.end() ? std::nullopt : std::optional(it->second);
-            },
-            core::real_files());
-    }
-
-    std::string uri;
-    tests::scripted_erp erp;
-    asio::io_context ioc{1};
-    core::config config;
-    domain::plant_map map;
-    std::unique_ptr<pg::pool> pool;
-    std::unique_ptr<store::store> rows;
-    std::unique_ptr<store::line_locks> locks;
-    std::unique_ptr<tasks::environment> env;
-    history_device* device = nullptr;
-    std::unique_ptr<tasks::service> service;
-
-private:
-    bool ended_ = false;
-};
-
 int hundredths(const core::decimal& kg)
 {
     return static_cast<int>(kg.to_scaled(2).value());
@@ -234,18 +59,34 @@ std::array<int, bb_test::silo_count> by_place(const domain::silo_kg& kg)
 
 class stored_bridge final : public bb_test::bridge {
 public:
-    explicit stored_bridge(plant& p) : p_(p)
+    explicit stored_bridge(read_bench& p) : p_(p)
     {
         bb_test::sql(p_.uri, "set client_min_messages = warning; truncate mo_batch, plc_load, mo_histories, odoo_outbox, plc_duty, order_refusal, journal, alert, task_run, setting restart identity cascade");
         // A held batch in another slot keeps the cycle going when the batch of the history has ended, as other batches would.
         bb_test::sql(p_.uri, "with l as (insert into plc_load (line, number, state, images) values ('line1', 1, 'taken', '{}') returning id) insert into mo_batch (line, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, "
                              "batch_no, load, state, quantity_goods) select 'line1', 'mill', 1000000, now(), 'WH/MO/KEEP', 'WH/MO/KEEP', 9, id, 'held', 1 from l");
         restart();
+        // The history is lived in one slot, the others are empty.
+        p_.device->on_read = [this](int slot) {
+            if (slot != history_slot) return domain::words(bb_test::slot_words, 0);
+            try {
+                return plc->read();
+            } catch (const bb_test::no_answer&) {
+                throw plc::error(core::error_kind::timeout, "read", "plc", "no answer");
+            }
+        };
+        // Only what is owed is acknowledged, and only in its own slot.
+        p_.device->on_acknowledge = [this](int slot) {
+            const auto order = plc->truth().order;
+            if (slot != history_slot || p_.count(fmt::format("plc_duty where done_at is null and slot = {} and mo_id = '{}'", slot, order)) != 1)
+                throw std::logic_error(fmt::format("acknowledged without a duty: slot {} {}", slot, order));
+            if (!plc->acknowledge(order)) throw plc::error(core::error_kind::timeout, "write", "plc", "no answer");
+            return true;
+        };
     }
 
     void stage(const std::string& order) override
     {
-        p_.device->life = plc;
         order_ = order;
         name_recipe();
         std::map<int, domain::words> images;
@@ -273,7 +114,6 @@ public:
 
     void cycle(std::chrono::seconds later) override
     {
-        p_.device->life = plc;
         now_ += later;
         fresh_ = false;
         try {
@@ -317,7 +157,13 @@ public:
     }
 
 private:
-    void name_recipe() { p_.device->recipe = stands_ ? order_ : std::string(); }
+    void name_recipe()
+    {
+        bb_test::figures f;
+        f.order = stands_ ? order_ : std::string();
+        f.batch_no = history_slot;
+        p_.device->write_area.at(history_slot - 1) = bb_test::encode(f);
+    }
     void set_load(domain::load_state s)
     {
         p_.await(p_.rows->set_load_state(p_.line().hold(), load_, s, domain::batch_state::loaded));
@@ -350,7 +196,7 @@ private:
         fresh_ = true;
     }
 
-    plant& p_;
+    read_bench& p_;
     std::unique_ptr<tasks::plc_read_sync> reader_;
     std::map<std::string, bb_test::stored_batch> seen_;
     std::string order_;
@@ -369,7 +215,7 @@ TEST_CASE("random slot histories through the read cycle and PostgreSQL leave the
     std::optional<std::string> fault;
     {
         const silence quiet;
-        plant p;
+        read_bench p;
         for (std::uint64_t seed = from; seed < from + count && !fault; ++seed) fault = bb_test::play_history(seed, [&p] { return std::make_unique<stored_bridge>(p); }, total);
     }
     if (fault) FAIL(*fault);
