@@ -60,6 +60,8 @@ private:
     };
     // The failure of the PLC, if any: what was read until then counts.
     boost::asio::awaitable<std::exception_ptr> read_slots(pass& p);
+    // Nothing needs the PLC: what was said about reading it is over.
+    boost::asio::awaitable<void> stop_reading();
     // The alerts that an earlier process left open, so that they end with their causes.
     boost::asio::awaitable<void> load_told();
     store::journal_entry about_slot(const std::string& what, int slot, const domain::batch& b, const std::string& answer) const;

@@ -112,6 +112,11 @@ std::optional<known_order> slot_strangers::identify(const domain::slot_reading& 
     return out;
 }
 
+bool slot_strangers::telling() const
+{
+    return std::any_of(told_.begin(), told_.end(), [](const auto& slot) { return !slot.second.empty(); });
+}
+
 asio::awaitable<void> slot_strangers::load_told()
 {
     if (known_told_) co_return;
@@ -126,7 +131,6 @@ asio::awaitable<void> slot_strangers::load_told()
 
 asio::awaitable<void> slot_strangers::look(const std::map<int, const domain::words*>& pictures, view v, time_point now, store::cycle_findings& out)
 {
-    co_await load_told();
     std::vector<std::string> ask;
     std::map<int, in_rows> found;
     std::map<int, domain::slot_reading> shown;

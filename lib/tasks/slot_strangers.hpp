@@ -29,6 +29,11 @@ public:
         history_.clear();
     }
 
+    // The alerts that an earlier process left open, once per holding.
+    boost::asio::awaitable<void> load_told();
+    // Something was told that is not over: the slots are read until it is.
+    bool telling() const;
+
     struct view {
         const std::vector<domain::batch>& rows;
         const std::vector<domain::load>& loads;
@@ -43,7 +48,6 @@ public:
 private:
     using alert_key = std::pair<std::string, std::string>;   // kind, subject
 
-    boost::asio::awaitable<void> load_told();
     // What the rows say of the order that a slot shows.
     struct in_rows {
         bool followed = false;                    // a row follows it there: it is no stranger

@@ -11,31 +11,13 @@ namespace {
 
 using std::chrono::seconds;
 
-// The design's limits, in hundredths of a kilogram.
-constexpr int max_fall = 100;
-constexpr int max_kg = 500000;
-
-// What must be stored of one run of an order.
-struct expected {
-    std::string order, state = "loaded";
-    std::array<int, silo_count> actual{};
-    int weight = 0;
-    bool manufacturing = false, operation = false;
-    int finishes = 0;
-    bool offered = true;             // the PLC has not taken its load
-    bool begun = false;              // it has a picture of its own
-    bool archived = false;
-    figures stale, seen;             // the picture from before the load; the last one of its own
-    bool unfinished() const { return !archived && (state == "loaded" || state == "running"); }
-};
-
 struct wrong : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
 class history {
 public:
-    history(std::uint64_t seed, const std::function<std::unique_ptr<bridge>()>& make, history_count& count, bool keep_script) : rng_(seed), plc_(rng_), count_(count)
+    history(std::uint64_t seed, const std::function<std::unique_ptr<bridge>()>& make, history_count& count, bool keep_script) : rng_(seed), plc_(rng_), count_(count), model_(count)
     {
         plc_.keep_script = keep_script;
         bridge_ = make();
@@ -66,123 +48,6 @@ public:
     std::vector<std::string>& script() { return plc_.script; }
 
 private:
-    // --- the model: what the life of the slot means ------------------------------------------------------------------
-
-    static bool ours(const figures& f, const expected& b) { return f.order == b.order && f.batch_no == history_slot; }
-    static bool is_stale(const figures& f, const expected& b) { return f.same_content(b.stale) && (!b.begun || b.stale.order == b.order); }
-    static bool impossible(const figures& f, const expected& b)
-    {
-        if (f.manufacturing > 1 || f.operation > 1 || f.weight < 0) return true;
-        for (std::size_t i = 0; i < silo_count; ++i)
-            if (f.dosed[i] < 0 || f.dosed[i] > max_kg || b.actual[i] - f.dosed[i] > max_fall) return true;
-        return false;
-    }
-    bool past(const std::string& order) const
-    {
-        return std::any_of(batches_.begin(), batches_.end(), [&](const expected& b) { return b.order == order && !b.unfinished(); });
-    }
-
-    void store(expected& b, const figures& f, const std::string& state) const
-    {
-        b.actual = f.dosed;
-        b.weight = f.weight;
-        b.manufacturing = f.manufacturing == 1;
-        b.operation = f.operation == 1;
-        b.state = state;
-        b.begun = true;
-        b.seen = f;
-    }
-
-    // What becomes of a batch whose slot has stood still long enough for every rule.
-    void rule(expected& b, const figures& f)
-    {
-        if (b.archived || b.state == "completed" || b.offered || is_stale(f, b)) return;
-        if (b.begun && b.state != "lost" && f.same_content(b.seen)) return;
-        if (!ours(f, b)) {
-            if (!b.unfinished()) return;
-            if (f.order.empty() ? !(recipe_stands_ && b.state == "running") : b.state == "loaded" && past(f.order)) return;
-            b.state = "lost";
-            ++count_.lost;
-            return;
-        }
-        if (impossible(f, b)) {
-            ++count_.refused;
-            if (!f.ended()) return;
-            count_.held += b.state == "held" ? 0 : 1;
-            b.state = "held";
-            b.begun = true;
-            b.seen = f;
-            return;
-        }
-        if (f.manufacturing == 1) {
-            store(b, f, "completed");
-            ++b.finishes;
-            ++count_.completed;
-            return;
-        }
-        if (f.operation == 1) {
-            count_.held += b.state == "held" ? 0 : 1;
-            store(b, f, "held");
-            return;
-        }
-        std::string state = b.state;
-        const bool slot_taken = std::any_of(batches_.begin(), batches_.end(), [&](const expected& o) { return &o != &b && o.unfinished(); });
-        if (b.unfinished() || !slot_taken) state = f.any() ? "running" : b.unfinished() ? b.state : "loaded";
-        const bool news = state != b.state || f.dosed != b.actual || f.weight != b.weight || b.manufacturing || b.operation;
-        if (news) store(b, f, state);
-    }
-
-    // The alerts about orders that nobody follows in the slot.
-    void strangers(const figures& f, std::set<std::string>& out)
-    {
-        if (f.order != shown_) unknown_told_ = false;
-        shown_ = f.order;
-        if (f.order.empty()) return;
-        const expected *over = nullptr, *elsewhere = nullptr;
-        bool to_come = false, from_row = false;
-        for (const auto& b : batches_) {
-            if (b.archived || b.order != f.order) continue;
-            if (!ours(f, b)) elsewhere = &b;
-            else if (b.state == "completed" || (b.state == "held" && b.begun && f.same_content(b.seen))) over = &b, from_row = true;
-            else if (b.offered || is_stale(f, b)) to_come = true;
-            else return;
-        }
-        if (over == nullptr)
-            for (const auto& b : batches_)
-                if (b.archived && b.order == f.order) over = &b;
-        const auto subject = fmt::format(" slot {} {}", history_slot, f.order);
-        if (over != nullptr) {
-            if (over->begun && f.same_content(over->seen)) return;
-            bool exceeds = false;
-            for (std::size_t i = 0; i < silo_count; ++i) exceeds = exceeds || f.dosed[i] > over->actual[i];
-            const bool by_plc = from_row || over->manufacturing || over->operation;
-            if (f.ended()) {
-                if (f.dosed != over->actual || f.weight != over->weight) out.insert("changed_after_end" + subject);
-            } else if (exceeds || (by_plc && f.any())) {
-                out.insert("doses_again" + subject);
-            }
-            return;
-        }
-        if (to_come) return;
-        const bool stale = !batches_.empty() && f.same_content(batches_.back().stale);
-        if (stale && !unknown_told_) return;
-        unknown_told_ = true;
-        out.insert((elsewhere != nullptr ? "misplaced_order" : "unknown_order") + subject);
-    }
-
-    std::set<std::string> expected_alerts(const figures& f)
-    {
-        std::set<std::string> out;
-        for (const auto& b : batches_) {
-            if (b.archived) continue;
-            if (b.state == "held" || b.state == "lost") out.insert(b.state + " " + b.order);
-            const bool dealt_with = b.state == "held" && b.begun && f.same_content(b.seen);
-            if (b.state != "completed" && !b.offered && !is_stale(f, b) && ours(f, b) && impossible(f, b) && !dealt_with) out.insert("implausible " + b.order);
-        }
-        strangers(f, out);
-        return out;
-    }
-
     // --- comparing ---------------------------------------------------------------------------------------------------
 
     static std::string text(const std::array<int, silo_count>& a, int weight)
@@ -196,7 +61,7 @@ private:
     // Whatever a cycle saw, nothing else is stored than what the PLC held.
     void check_cycle()
     {
-        for (const auto& b : batches_) {
+        for (const auto& b : model_.batches) {
             if (b.archived) continue;
             const auto s = bridge_->row(b.order);
             auto& before = last_[b.order];
@@ -217,7 +82,7 @@ private:
 
     void compare()
     {
-        for (const auto& b : batches_) {
+        for (const auto& b : model_.batches) {
             if (b.archived) continue;
             const auto s = bridge_->row(b.order);
             const auto want = fmt::format("{} {} status {}/{} finishes {}", b.state, text(b.actual, b.weight), b.manufacturing, b.operation, b.finishes);
@@ -227,11 +92,11 @@ private:
         auto alerts = bridge_->alerts();
         // About one moment, or about a PLC that keeps nothing.
         std::erase_if(alerts, [](const std::string& a) { return a.starts_with("both_status ") || a.starts_with("acknowledgement_lost "); });
-        const auto want = expected_alerts(plc_.truth());
+        const auto want = model_.alerts(plc_.truth());
         if (alerts != want) throw wrong(fmt::format("open alerts are [{}], the model says [{}]", fmt::join(alerts, ", "), fmt::join(want, ", ")));
         const auto& f = plc_.truth();
-        const bool offered = std::any_of(batches_.begin(), batches_.end(), [](const expected& b) { return !b.archived && b.offered; });
-        if (f.ended() && past(f.order) && f.batch_no == history_slot && !offered) {
+        const bool offered = std::any_of(model_.batches.begin(), model_.batches.end(), [](const expected& b) { return !b.archived && b.offered; });
+        if (f.ended() && model_.past(f.order) && f.batch_no == history_slot && !offered) {
             if (f.read_data != 1) throw wrong("not acknowledged: " + describe(f));
             if (bridge_->open_duties() != 0) throw wrong("a duty is open for what is acknowledged");
         }
@@ -263,11 +128,11 @@ private:
         }
         check_cycle();
         const auto f = plc_.truth();
-        for (auto& b : batches_) rule(b, f);
+        model_.settle(f);
         compare();
         if (auto* b = present()) {
             peak_ = b->actual;
-            doubtful_ = impossible(f, *b);
+            doubtful_ = slot_model::impossible(f, *b);
         }
     }
 
@@ -302,7 +167,7 @@ private:
 
     expected* present()
     {
-        return batches_.empty() || batches_.back().archived ? nullptr : &batches_.back();
+        return model_.batches.empty() || model_.batches.back().archived ? nullptr : &model_.batches.back();
     }
 
     void archive(expected& b, const std::string& status)
@@ -322,13 +187,13 @@ private:
     {
         // Nothing is loaded beside an order that the PLC has in hand and nobody knows.
         auto f = plc_.truth();
-        if (!f.order.empty() && !past(f.order) && f.any() && !f.ended()) {
+        if (!f.order.empty() && !model_.past(f.order) && f.any() && !f.ended()) {
             f.manufacturing = 1;
             plc_.become(f);
         }
         // A person gives up what hangs.
         std::string again;
-        for (auto& b : batches_) {
+        for (auto& b : model_.batches) {
             if (b.archived) continue;
             const bool hangs = b.unfinished();
             if (!hangs && plc_.chance(50)) continue;
@@ -341,9 +206,9 @@ private:
         b.stale = plc_.truth();
         say("load " + b.order);
         bridge_->stage(b.order);
-        recipe_stands_ = plc_.chance(50);
-        bridge_->recipe_stands(recipe_stands_);
-        batches_.push_back(b);
+        model_.recipe_stands = plc_.chance(50);
+        bridge_->recipe_stands(model_.recipe_stands);
+        model_.batches.push_back(b);
         ++count_.batches;
         calm(2);
         if (plc_.chance(10) && plc_.truth().ended()) {
@@ -356,7 +221,7 @@ private:
         }
         say("taken");
         bridge_->taken();
-        batches_.back().offered = false;
+        model_.batches.back().offered = false;
         if (plc_.chance(40)) calm(9, seconds(1200));
         if (plc_.chance(15)) {
             plc_.become({});
@@ -365,7 +230,7 @@ private:
         restart(15);
         // The PLC comes to it.
         figures echo;
-        echo.order = batches_.back().order;
+        echo.order = model_.batches.back().order;
         echo.batch_no = history_slot;
         pass({echo});
         if (plc_.chance(40)) calm();
@@ -378,7 +243,7 @@ private:
         calm();
         say("restart");
         bridge_->restart();
-        unknown_told_ = false;
+        model_.restarted();
     }
 
     void make_batch()
@@ -491,7 +356,7 @@ private:
             other.order = "WH/MO/90002";
             other.batch_no = history_slot;
             other.dosed[0] = 777;
-            if (plc_.chance(25) && !batches_.back().stale.order.empty()) other = batches_.back().stale;
+            if (plc_.chance(25) && !model_.batches.back().stale.order.empty()) other = model_.batches.back().stale;
             else if (plc_.chance(25)) {
                 other = was;
                 other.batch_no = 7;
@@ -587,7 +452,7 @@ private:
                 break;
             case 3:
                 if (b != nullptr && b->state != "completed") break;
-                if (f.order.empty() || !past(f.order)) break;
+                if (f.order.empty() || !model_.past(f.order)) break;
                 say("it doses again");
                 f.manufacturing = f.operation = 0;
                 f.dosed[static_cast<std::size_t>(plc_.random(0, silo_count - 1))] += plc_.random(-5, 500);
@@ -614,12 +479,10 @@ private:
     slot_life plc_;
     std::unique_ptr<bridge> bridge_;
     history_count& count_;
-    std::vector<expected> batches_;
+    slot_model model_;
     std::map<std::string, std::optional<stored_batch>> last_;
     std::array<int, silo_count> peak_{};
     bool doubtful_ = false;              // the slot shows less than is stored: what it shows next may be refused
-    bool recipe_stands_ = false, unknown_told_ = false;
-    std::string shown_;
     int number_ = 0;
 };
 

@@ -2,7 +2,7 @@
 // the code under test (a bridge) together, and compares them whenever the slot has stood still for a while.
 #pragma once
 
-#include "support/slot_life.hpp"
+#include "support/slot_model.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -14,8 +14,6 @@
 #include <vector>
 
 namespace bb_test {
-
-inline constexpr int history_slot = 3;
 
 // What the bridge has stored of an order's newest run.
 struct stored_batch {
@@ -49,10 +47,6 @@ public:
     virtual std::set<std::string> alerts() = 0;
     // The process is killed and started again: what it only remembered is gone.
     virtual void restart() = 0;
-};
-
-struct history_count {
-    int cycles = 0, batches = 0, completed = 0, held = 0, lost = 0, refused = 0, storms = 0;
 };
 
 // Plays the history of `seed`. nullopt: it was as the model says; else what was wrong, the seed and the history as a script.

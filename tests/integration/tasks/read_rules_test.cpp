@@ -450,3 +450,31 @@ TEST_CASE("alerts that an earlier process left open end with their causes")
     p.see(shown(ours, 1000), 2);
     CHECK(p.count("alert where state = 'open'") == 0);
 }
+
+TEST_CASE("the slots are read until what was told of them is over, also when no batch needs them any more")
+{
+    plant p;
+    const auto id = p.load(ours);
+    p.see(shown(ours, 1000, 1), 2);
+    auto f = shown(ours, 1100, 1);
+    f.read_data = 1;
+    p.keep_going();
+    p.see(f);
+    REQUIRE(p.alert("changed_after_end", "slot 3 WH/MO/00014") == "open");
+    p.archive(id);
+    p.sql("delete from mo_batch");
+    p.line().rows_changed();
+    p.restart();
+    p.cycles(2);
+    CHECK(p.alert("changed_after_end", "slot 3 WH/MO/00014") == "open");
+    p.put({});
+    p.cycles(1);
+    CHECK(p.alert("changed_after_end", "slot 3 WH/MO/00014") == "resolved");
+    int reads = 0;
+    p.device->on_read = [&](int s) {
+        ++reads;
+        return p.device->read_area.at(static_cast<std::size_t>(s - 1));
+    };
+    p.cycles(3);
+    CHECK(reads == 0);
+}
