@@ -223,6 +223,14 @@ private:
         bridge_->taken();
         model_.batches.back().offered = false;
         if (plc_.chance(40)) calm(9, seconds(1200));
+        if (const auto old = plc_.truth(); !old.order.empty() && model_.past(old.order) && plc_.chance(25)) {
+            say("the old batch moves once more before the new one comes");
+            auto moved = old;
+            moved.dosed[static_cast<std::size_t>(plc_.random(0, silo_count - 1))] += plc_.random(1, 300);
+            if (plc_.chance(50)) moved.manufacturing = moved.operation = 0;
+            plc_.become(moved);
+            calm(9);
+        }
         if (plc_.chance(15)) {
             plc_.become({});
             calm();
@@ -439,9 +447,10 @@ private:
                 calm(9);
                 break;
             case 1:
-                if (b == nullptr || b->state != "completed" || f.order != b->order) break;
+                if (b == nullptr || b->unfinished() || f.order != b->order) break;
                 say("other figures after the end");
-                f.dosed[static_cast<std::size_t>(plc_.random(0, silo_count - 1))] = plc_.random(0, 5000);
+                if (b->state == "completed") f.dosed[static_cast<std::size_t>(plc_.random(0, silo_count - 1))] = plc_.random(0, 5000);
+                else f.dosed[static_cast<std::size_t>(plc_.random(0, silo_count - 1))] += plc_.random(1, 200);
                 plc_.become(f);
                 calm(9);
                 break;
