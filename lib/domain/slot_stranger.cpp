@@ -68,7 +68,9 @@ stranger_result judge_stranger(const plant_map& map, const words& picture, const
     }
     if (r.empty()) return out;
     ++memory.cycles;
-    if (known.what == known_order::kind::ended) {
+    // Strict in the slot too (L-34): where it was never loaded, nothing of it is ours to acknowledge.
+    const bool misplaced = known.what == known_order::kind::elsewhere || (known.what == known_order::kind::ended && known.slot != in.slot);
+    if (known.what == known_order::kind::ended && !misplaced) {
         memory.told = false;
         if (known.raw.empty() || !same_content(map, picture, known.raw)) judge_ended(r, known, in, out);
         if (r.ended() && r.status_read_data != 1 && (memory.acknowledged == 0 || in.now - memory.owed_at >= between_acknowledgements)) {
@@ -84,7 +86,7 @@ stranger_result judge_stranger(const plant_map& map, const words& picture, const
     // What stood there before the present load was seen, and let pass, when that was loaded.
     if (!memory.told && (in.stale || memory.cycles < cycles_for_unknown)) return out;
     memory.told = true;
-    if (known.what == known_order::kind::elsewhere)
+    if (misplaced)
         out.alerts.push_back({"misplaced_order", stranger_subject(in.slot, r.mo_id),
                               fmt::format("slot {} shows order '{}' as batch {}, which was loaded into slot {} ({}): nothing of it is stored", in.slot, r.mo_id, r.batch_no, known.slot, dosed(r)), true});
     else

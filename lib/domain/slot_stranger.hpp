@@ -23,7 +23,7 @@ struct known_order {
     } what = kind::unknown;
     std::int64_t batch_id = 0;
     std::string mo_id;                   // the order's name
-    int slot = 0;                        // where it was loaded
+    int slot = 0;                        // where it was loaded: in another slot it is misplaced
     bool ended_by_plc = false;           // the PLC had finished it or given it up
     silo_kg actual;
     core::decimal weight;

@@ -180,6 +180,7 @@ private:
         const auto over = [&](const entry& r, bool by_plc) {
             out.what = domain::known_order::kind::ended;
             out.mo_id = r.b.mo_id;
+            out.slot = history_slot;
             out.ended_by_plc = by_plc;
             out.actual = r.b.actual;
             out.weight = r.b.weight;

@@ -185,3 +185,18 @@ TEST_CASE("an ended order of ours without its acknowledgement is owed one, at mo
     // Not ended, or acknowledged.
     CHECK_FALSE(watch(over(made("12.5"))).see(made("12.5", 0, 0)).owes_acknowledgement);
 }
+
+TEST_CASE("an ended order of ours in a slot that it was not loaded into is misplaced and not acknowledged (L-34)")
+{
+    auto known = over(made("12.5"));
+    known.slot = 5;
+    watch w(known);
+    for (int i = 0; i < 2; ++i) CHECK(w.see(made("12.5", 1, 0)).alerts.empty());
+    const auto third = w.see(made("12.5", 1, 0));
+    CHECK(kinds(third) == names{"misplaced_order"});
+    CHECK_FALSE(third.owes_acknowledgement);
+    // An earlier run left it there, before the present load.
+    watch before(known);
+    before.in.stale = true;
+    for (int i = 0; i < 5; ++i) CHECK(before.see(made("12.5", 1, 0)).alerts.empty());
+}
