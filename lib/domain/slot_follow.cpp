@@ -51,7 +51,8 @@ void on_foreign(const batch& b, const judgement& j, const follow_input& in, batc
     if (j.reading.empty() && (!in.recipe_stands || b.state != batch_state::running)) return;
     if (b.state == batch_state::lost || b.state == batch_state::held) return;
     // Only a batch that the PLC had begun, or whose load it has taken, can be lost; before that the slot shows the past.
-    if (b.state != batch_state::running && !in.load_taken) return;
+    // So it does after it, as long as what was made there before is still being made or changed.
+    if (b.state != batch_state::running && (!in.load_taken || in.shows_past)) return;
     row_change change;
     change.state = batch_state::lost;
     const auto shows = j.reading.empty() ? std::string("nothing") : fmt::format("order '{}'", j.reading.mo_id);
@@ -64,7 +65,8 @@ void on_foreign(const batch& b, const judgement& j, const follow_input& in, batc
 void on_refuse(const batch& b, const judgement& j, bool first, batch_memory& memory, follow_result& out)
 {
     if (first) out.alerts.push_back({"implausible", b.mo_id, fmt::format("slot {} refused, nothing of it is stored: {}", b.slot, j.why), false});
-    if (!j.reading.ended() || memory.same < cycles_for_held || b.state == batch_state::held) return;
+    // Also of a held row: it ended after all, and the PLC waits for its acknowledgement.
+    if (!j.reading.ended() || memory.same < cycles_for_held) return;
     row_change change;
     if (b.state == batch_state::cancelling) {
         // What is being taken out ends by its own rule, with what is stored; the PLC has its acknowledgement all the same.
@@ -86,7 +88,8 @@ void on_refuse(const batch& b, const judgement& j, bool first, batch_memory& mem
 
 void on_fail(const batch& b, const judgement& j, batch_memory& memory, follow_result& out)
 {
-    if (memory.same < equal_reads_for_failure || b.state == batch_state::held) return;
+    const bool held = b.state == batch_state::held;
+    if (memory.same < equal_reads_for_failure || (held && !j.changed_values)) return;
     row_change change;
     change.values_changed = j.changed_values;
     change.acknowledge = true;
@@ -99,7 +102,8 @@ void on_fail(const batch& b, const judgement& j, batch_memory& memory, follow_re
     }
     change.state = batch_state::held;
     change.reason = "the PLC reports that this batch failed (status_operation = 1)";
-    out.alerts.push_back({"held", b.mo_id, change.reason, true});
+    // A held row is what its slot says, also when that is still a failure: the last of it may fall after the status.
+    if (!held) out.alerts.push_back({"held", b.mo_id, change.reason, true});
     out.change = std::move(change);
 }
 
@@ -149,7 +153,8 @@ follow_result follow_slot(const plant_map& map, const batch& b, const words& ima
     follow_result out;
     auto j = judge_slot(map, b, image, stale);
     const bool first = j.what != memory.last;
-    if (memory.last == verdict::refuse && (j.what == verdict::update || j.what == verdict::complete || j.what == verdict::fail)) out.resolved.emplace_back("implausible");
+    // A picture for which a batch was held is dealt with: the alert about that takes over, with the reason.
+    if ((memory.last == verdict::refuse || in.told_implausible) && j.what != verdict::refuse) out.resolved.emplace_back("implausible");
     // A load that the PLC has not taken yet has no figures: what the slot shows is an earlier run of the order.
     if (in.load_open && j.what != verdict::foreign) j.what = verdict::unchanged;
     count(memory, j.what, in.fresh, in.now);

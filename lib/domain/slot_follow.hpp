@@ -53,6 +53,8 @@ struct follow_input {
     bool live = true;                   // live consumption is owed (TASK2_ODOO_SYNC)
     bool recipe_stands = false;         // its WRITE slot was seen to name it: a PLC that shows nothing has not lost its memory
     bool slot_taken = false;            // another batch, unfinished, has the slot by now: a held or lost row stays that
+    bool shows_past = false;            // the order that the slot shows is an earlier one of ours: a batch that has not begun waits behind it
+    bool told_implausible = false;      // the alert about this batch is open, perhaps of the process before
     std::chrono::steady_clock::time_point now{};
 };
 

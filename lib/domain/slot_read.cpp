@@ -36,7 +36,9 @@ judgement judge_slot(const plant_map& map, const batch& b, const words& image, c
     j.reading = decode_slot(map, image);
     const auto& r = j.reading;
     if (b.state == batch_state::completed || b.state == batch_state::parked) return j;
-    if (!stale.empty() && same_content(map, image, stale)) return j;
+    // A slot that has once shown the batch is no longer stale: what it shows then is another order again. Of the same order it
+    // stays an earlier run, whose figures are not this one's.
+    if (!stale.empty() && same_content(map, image, stale) && (b.raw.empty() || r.mo_id == b.order_key)) return j;
     // A lost batch whose slot is back is not lost, also with the very figures it had.
     if (!b.raw.empty() && b.state != batch_state::lost && same_content(map, image, b.raw)) return j;
     if (r.mo_id != b.order_key || r.batch_no != b.slot) {

@@ -20,7 +20,7 @@ enum class consistency { equal, advancing, inconsistent };
 consistency compare_reads(const plant_map& map, const words& first, const words& second);
 
 enum class verdict {
-    unchanged,     // same as the stored picture, or stale (still the image from before the load)
+    unchanged,     // same as the stored picture, or stale (the image from before the load, until a picture of its own is stored)
     update,        // store `reading`
     complete,      // the completing read: store and owe Odoo a finish
     fail,          // status_operation alone: the PLC gave the batch up (counts only after three equal reads)

@@ -1,5 +1,6 @@
 #include "plc/modbus_device.hpp"
 
+#include "domain/slot_observer.hpp"
 #include "modbus/link.hpp"
 
 #include <fmt/format.h>
@@ -12,8 +13,6 @@ namespace asio = boost::asio;
 using domain::words;
 
 namespace {
-
-constexpr int observe_tries = 3;
 
 modbus::link_options options_of(const core::line_config& line, const domain::plant_map& map)
 {
@@ -66,21 +65,18 @@ public:
     asio::awaitable<observation> observe(int slot, const words& stored) override
     {
         observation o;
-        auto first = co_await read_slot(area::read, slot);
-        if (first == stored) {
-            o.image = std::move(first);
+        domain::slot_observer observer(map_, stored);
+        auto step = domain::slot_observer::step::again;
+        while (step == domain::slot_observer::step::again) {
+            auto image = co_await read_slot(area::read, slot);
+            step = observer.add(std::move(image));
+        }
+        if (step == domain::slot_observer::step::inconsistent) {
+            o.what = observation::kind::inconsistent;
             co_return o;
         }
-        for (int i = 0; i < observe_tries; ++i) {
-            auto second = co_await read_slot(area::read, slot);
-            if (domain::compare_reads(map_, first, second) != domain::consistency::inconsistent) {
-                o.what = observation::kind::accepted;
-                o.image = std::move(second);
-                co_return o;
-            }
-            first = std::move(second);
-        }
-        o.what = observation::kind::inconsistent;
+        if (step == domain::slot_observer::step::accepted) o.what = observation::kind::accepted;
+        o.image = observer.image();
         co_return o;
     }
 

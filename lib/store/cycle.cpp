@@ -35,9 +35,9 @@ const std::string change_sql =
     "do nothing), "
     "a as (insert into alert (line, kind, subject, text) select b.line, x.kind, x.subject, x.text from b, jsonb_to_recordset($16::jsonb) as x(kind text, subject text, text text) "
     "on conflict (line, kind, subject) where state <> 'resolved' do update set count = alert.count + 1, last_at = now(), text = excluded.text), "
-    "r as (update alert set state = 'resolved', resolved_at = now() from b where $17::boolean and b.state not in ('held', 'lost') and alert.line = b.line and alert.kind in ('held', 'lost', 'implausible') and "
+    "r as (update alert set state = 'resolved', resolved_at = now() from b where $17::boolean and alert.line = b.line and (alert.kind in ('held', 'lost') and alert.kind <> b.state or alert.kind = 'implausible' and b.state not in ('held', 'lost')) and "
     "alert.subject = b.mo_id and alert.state <> 'resolved'), "
-    "n as (insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer) select b.line, b.id, b.odoo_db, b.odoo_id, b.mo_id, 'batch.' || b.state, $13::jsonb, b.reason from b where $17) "
+    "n as (insert into journal (line, batch_id, odoo_db, odoo_id, mo_id, what, \"values\", answer) select b.line, b.id, b.odoo_db, b.odoo_id, b.mo_id, 'batch.' || b.state, $13::jsonb || coalesce($18::jsonb, '{}'), b.reason from b where $17 or $15) "
     "select count(*), max(state) from b";
 
 json::value alerts_json(const std::vector<alert_text>& alerts)
@@ -51,6 +51,13 @@ json::value alerts_json(const std::vector<alert_text>& alerts)
         out.push_back(std::move(one));
     }
     return out;
+}
+
+pg::statement duty_statement(const std::string& line, const duty& d)
+{
+    pg::statement s("insert into plc_duty (line, slot, mo_id, batch_id) values ($1, $2, $3, $4) on conflict (line, slot, mo_id) where done_at is null do nothing");
+    s.bind(line).bind(d.slot).bind(d.mo_id).bind(d.batch_id);
+    return s;
 }
 
 json::value totals_json(const batch_change& c)
@@ -72,6 +79,8 @@ asio::awaitable<cycle_result> store::record_cycle(const hold& h, const std::vect
         s.bind(c.batch_id).bind(h.line).bind(c.version).bind(domain::to_string(c.state)).bind(c.reason).bind(words_json(c.raw)).bind(c.values_changed).bind(c.weight);
         s.bind(c.status_manufacturing).bind(c.status_operation).bind(kg_json(c.actual)).bind(kind).bind(totals_json(c)).bind(interval_of(live_interval)).bind(c.acknowledge);
         s.bind(alerts_json(c.alerts)).bind(c.state_changed);
+        if (c.picture.is_null()) s.bind_null();
+        else s.bind(c.picture);
     }
     // A changed row has it from its change.
     std::vector<std::int64_t> unchanged;
@@ -89,13 +98,23 @@ asio::awaitable<cycle_result> store::record_cycle(const hold& h, const std::vect
 
 asio::awaitable<void> store::record_alerts(const hold& h, const std::vector<alert_text>& raised, const std::vector<alert_text>& resolved)
 {
+    cycle_findings f;
+    f.raised = raised;
+    f.resolved = resolved;
+    co_await record_findings(h, f);
+}
+
+asio::awaitable<void> store::record_findings(const hold& h, const cycle_findings& f)
+{
     std::vector<pg::statement> all;
-    for (const auto& a : raised)
+    for (const auto& a : f.raised)
         all.emplace_back("insert into alert (line, kind, subject, text) values ($1, $2, $3, $4) on conflict (line, kind, subject) where state <> 'resolved' do update set count = alert.count + 1, last_at = now(), "
                          "text = excluded.text")
             .bind(h.line).bind(a.kind).bind(a.subject).bind(a.text);
-    for (const auto& a : resolved)
+    for (const auto& a : f.resolved)
         all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $1 and kind = $2 and subject = $3 and state <> 'resolved'").bind(h.line).bind(a.kind).bind(a.subject);
+    for (const auto& e : f.journal) all.push_back(journal_statement(h.line, e));
+    for (const auto& d : f.duties) all.push_back(duty_statement(h.line, d));
     if (!all.empty()) co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
@@ -125,9 +144,12 @@ asio::awaitable<std::vector<duty>> store::open_duties(const std::string& line)
 
 asio::awaitable<void> store::open_duty(const hold& h, int slot, const std::string& mo_id, std::int64_t batch_id)
 {
+    duty d;
+    d.slot = slot;
+    d.mo_id = mo_id;
+    d.batch_id = batch_id;
     std::vector<pg::statement> all;
-    all.emplace_back("insert into plc_duty (line, slot, mo_id, batch_id) values ($1, $2, $3, $4) on conflict (line, slot, mo_id) where done_at is null do nothing")
-        .bind(h.line).bind(slot).bind(mo_id).bind(batch_id);
+    all.push_back(duty_statement(h.line, d));
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 

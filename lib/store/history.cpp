@@ -57,9 +57,9 @@ std::vector<pg::statement> archive_statements(const std::string& line, std::int6
         all.back().bind(batch_id);
     }
     all.emplace_back("insert into mo_histories (line, batch_id, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, run, batch_no, load, status, notes, bom_id, finished_goods, quantity_goods, "
-                     "actual_weight_quantity_finished_goods, status_manufacturing, status_operation, update_odoo, done_marked, last_read_from_plc, last_changed_at, completed_at, created_at) "
+                     "actual_weight_quantity_finished_goods, status_manufacturing, status_operation, update_odoo, done_marked, last_read_from_plc, last_changed_at, completed_at, created_at, raw) "
                      "select line, id, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, run, batch_no, load, $3::text, $4::text, bom_id, finished_goods, quantity_goods, "
-                     "actual_weight_quantity_finished_goods, status_manufacturing, status_operation, update_odoo, done_marked, last_read_from_plc, last_changed_at, completed_at, created_at "
+                     "actual_weight_quantity_finished_goods, status_manufacturing, status_operation, update_odoo, done_marked, last_read_from_plc, last_changed_at, completed_at, created_at, raw "
                      "from mo_batch where id = $1 and line = $2" + guard)
         .bind(batch_id).bind(line).bind(domain::to_string(status)).bind(notes);
     all.emplace_back("insert into mo_histories_consumption (history_id, line, silo, planned, actual) select h.id, c.line, c.silo, c.planned, c.actual from mo_batch_consumption c join mo_histories h on "
@@ -88,6 +88,27 @@ asio::awaitable<bool> store::archive(const hold& h, std::int64_t batch_id, domai
     auto all = archive_statements(h.line, batch_id, status, notes, guard, std::move(entry), alert);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
     co_return r.back().at(0, 0).as_int64() == 1;
+}
+
+asio::awaitable<std::map<std::string, ended_order>> store::ended_orders(const std::string& line, const std::vector<std::string>& keys)
+{
+    pg::statement s("select distinct on (h.order_key) h.order_key, h.batch_id, h.mo_id, h.batch_no, h.status_manufacturing or h.status_operation as ended, h.actual_weight_quantity_finished_goods as weight, h.raw, "
+                    "(select coalesce(json_object_agg(c.silo, c.actual::text), '{}') from mo_histories_consumption c where c.history_id = h.id) as actual from mo_histories h where h.line = $1 and "
+                    "h.order_key = any($2::text[]) order by h.order_key, h.id desc");
+    s.bind(line).bind(pg::array_of(keys));
+    const auto r = co_await read_one(pool_, s);
+    std::map<std::string, ended_order> out;
+    for (std::size_t i = 0; i < r.rows(); ++i) {
+        auto& o = out[r.at(i, "order_key").text()];
+        o.batch_id = r.at(i, "batch_id").as_int64();
+        o.mo_id = r.at(i, "mo_id").text();
+        o.slot = r.at(i, "batch_no").as_int();
+        o.ended_by_plc = r.at(i, "ended").as_bool();
+        o.weight = r.at(i, "weight").as_decimal();
+        if (const auto f = r.at(i, "raw"); !f.is_null()) o.raw = words_of(f.as_json());
+        o.actual = kg_of(r.at(i, "actual").as_json());
+    }
+    co_return out;
 }
 
 asio::awaitable<bool> store::reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry)

@@ -194,6 +194,16 @@ asio::awaitable<void> store::set_load_state(const hold& h, std::int64_t load_id,
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
+asio::awaitable<void> store::withdraw_loads(const hold& h)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("with l as (update plc_load set state = 'withdrawn', withdraw_since = null, changed_at = now() where line = $1 and state <> 'withdrawn' and (state in ('staged', 'arming') or id in (select load from mo_batch "
+                     "where line = $1) or number = (select max(number) from plc_load where line = $1)) returning number) update alert set state = 'resolved', resolved_at = now() from l where alert.line = $1 and "
+                     "alert.kind = 'load_not_taken' and alert.subject = 'load ' || l.number and alert.state <> 'resolved'")
+        .bind(h.line);
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
 asio::awaitable<std::set<std::string>> store::known_orders(const std::string& line, const std::vector<std::string>& keys)
 {
     std::set<std::string> out;

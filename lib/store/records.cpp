@@ -22,23 +22,40 @@ asio::awaitable<void> store::reset_refusals(const hold& h)
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
-asio::awaitable<bool> store::raise_alert(const std::string& line, const std::string& kind, const std::string& subject, const std::string& text)
+asio::awaitable<bool> store::raise_alert(const hold& h, const std::string& kind, const std::string& subject, const std::string& text)
 {
     alert_note note;
     note.kind = kind;
     note.subject = subject;
     note.text = text;
-    const auto s = alert_statement(line, note, "true");
-    const auto r = co_await read_one(pool_, s);
-    co_return r.at(0, 0).as_int() == 1;
+    std::vector<pg::statement> all;
+    all.push_back(alert_statement(h.line, note, "true"));
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return r.front().at(0, 0).as_int() == 1;
 }
 
-asio::awaitable<bool> store::resolve_alert(const std::string& line, const std::string& kind, const std::string& subject)
+asio::awaitable<bool> store::resolve_alert(const hold& h, const std::string& kind, const std::string& subject)
 {
-    pg::statement s("update alert set state = 'resolved', resolved_at = now() where line = $1 and kind = $2 and subject = $3 and state <> 'resolved'");
-    s.bind(line).bind(kind).bind(subject);
+    std::vector<pg::statement> all;
+    all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $1 and kind = $2 and subject = $3 and state <> 'resolved'").bind(h.line).bind(kind).bind(subject);
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return r.front().affected() > 0;
+}
+
+asio::awaitable<std::vector<alert_text>> store::open_alerts(const std::string& line, const std::vector<std::string>& kinds)
+{
+    pg::statement s("select kind, subject, text from alert where line = $1 and kind = any($2::text[]) and state <> 'resolved' order by id");
+    s.bind(line).bind(pg::array_of(kinds));
     const auto r = co_await read_one(pool_, s);
-    co_return r.affected() > 0;
+    std::vector<alert_text> out;
+    for (std::size_t i = 0; i < r.rows(); ++i) {
+        alert_text a;
+        a.kind = r.at(i, 0).text();
+        a.subject = r.at(i, 1).text();
+        a.text = r.at(i, 2).text();
+        out.push_back(std::move(a));
+    }
+    co_return out;
 }
 
 asio::awaitable<void> store::record_run(const run_record& r)

@@ -110,6 +110,7 @@ struct batch_change {
     enum class delivery { none, consumption, finish } owe = delivery::none;
     bool acknowledge = false;       // opens a plc_duty for the slot
     bool state_changed = false;     // journaled as "batch.<state>"; a row that is no longer held or lost resolves those alerts
+    boost::json::value picture;     // what the slot showed, raw and decoded: journaled with a change of state and an end; may be null
     std::vector<alert_text> alerts; // raised with the change, or not at all
 };
 struct cycle_result {
@@ -122,6 +123,25 @@ struct duty {
     int slot = 0;
     std::string mo_id;              // the order key the slot shows
     std::int64_t batch_id = 0;
+};
+
+// What a cycle found out that hangs on no change of a row.
+struct cycle_findings {
+    std::vector<alert_text> raised, resolved;
+    std::vector<journal_entry> journal;
+    std::vector<duty> duties;       // acknowledgements owed, ids unused
+    bool empty() const noexcept { return raised.empty() && resolved.empty() && journal.empty() && duties.empty(); }
+};
+
+// The last run of an order in history, as it was stored.
+struct ended_order {
+    std::int64_t batch_id = 0;
+    std::string mo_id;
+    int slot = 0;
+    bool ended_by_plc = false;      // with one of the two status words set
+    domain::silo_kg actual;
+    core::decimal weight;
+    domain::words raw;              // empty: not kept
 };
 
 struct delivery {
@@ -192,6 +212,8 @@ public:
     // The load becomes withdrawn and its still waiting batches a new staged load, slots counted from 1 again, state queued,
     // with the old load's images. `was_offered`: the PLC could have seen it. nullopt: none was left.
     boost::asio::awaitable<std::optional<domain::load>> restage(const hold& h, std::int64_t load_id, bool was_offered);
+    // start-over has cleared the recipes: the open load, the newest and those that rows refer to are the PLC's no more.
+    boost::asio::awaitable<void> withdraw_loads(const hold& h);
     // Which of these order keys are in the line's queue or history (by mo_id, and "MO#<id>").
     boost::asio::awaitable<std::set<std::string>> known_orders(const std::string& line, const std::vector<std::string>& keys);
     // odoo_ids to leave out of a fetch: the queue of every line, refusals not yet due, history flagged still_open.
@@ -207,6 +229,12 @@ public:
                                                       const std::vector<std::int64_t>& seen, core::duration live_interval);
     // Alerts that hang on no change of a row: raised and resolved (kind, subject) in one transaction.
     boost::asio::awaitable<void> record_alerts(const hold& h, const std::vector<alert_text>& raised, const std::vector<alert_text>& resolved);
+    // The same with the journal and the acknowledgements owed, all in one transaction. A duty that is open already stays one.
+    boost::asio::awaitable<void> record_findings(const hold& h, const cycle_findings& f);
+    // The alerts of these kinds that are open or acknowledged.
+    boost::asio::awaitable<std::vector<alert_text>> open_alerts(const std::string& line, const std::vector<std::string>& kinds);
+    // The newest history row of each of these order keys that has one.
+    boost::asio::awaitable<std::map<std::string, ended_order>> ended_orders(const std::string& line, const std::vector<std::string>& keys);
     // last_read_from_plc = now() for these, nothing else.
     boost::asio::awaitable<void> touch_read(const hold& h, const std::vector<std::int64_t>& batch_ids);
     boost::asio::awaitable<std::vector<duty>> open_duties(const std::string& line);
@@ -296,8 +324,9 @@ public:
     // At start: every refusal of the line is due again.
     boost::asio::awaitable<void> reset_refusals(const hold& h);
     // True: it was not open before.
-    boost::asio::awaitable<bool> raise_alert(const std::string& line, const std::string& kind, const std::string& subject, const std::string& text);
-    boost::asio::awaitable<bool> resolve_alert(const std::string& line, const std::string& kind, const std::string& subject);
+    boost::asio::awaitable<bool> raise_alert(const hold& h, const std::string& kind, const std::string& subject, const std::string& text);
+    // True: it was open.
+    boost::asio::awaitable<bool> resolve_alert(const hold& h, const std::string& kind, const std::string& subject);
     // Current state always; a row of its own when it changed something, failed or was asked for.
     boost::asio::awaitable<void> record_run(const run_record& r);
     boost::asio::awaitable<void> journal(const hold& h, const std::vector<journal_entry>& entries);

@@ -66,11 +66,11 @@ asio::awaitable<plc_picture> look_at_plc(line& l)
         for (const auto& u : verdict.unknown)
             parts.push_back(fmt::format("{} slot {}: '{}'", u.in_write_area ? "WRITE" : "READ", u.slot, u.order));
         out.not_ready = fmt::format("the PLC holds orders we do not know and that are not ended: {}", fmt::join(parts, ", "));
-        if (co_await store.raise_alert(l.name(), "unknown_in_plc", "plc", out.not_ready))
+        if (co_await store.raise_alert(l.hold(), "unknown_in_plc", "plc", out.not_ready))
             core::log::error(l.about(task_names::auto_sync_mo),
                              "nothing is loaded: {}. It ends when the PLC has ended them, or by start-over", out.not_ready);
     } else {
-        co_await store.resolve_alert(l.name(), "unknown_in_plc", "plc");
+        co_await store.resolve_alert(l.hold(), "unknown_in_plc", "plc");
         if (!verdict.ready) out.not_ready = "the PLC has not taken the previous load yet (ready word is 0)";
     }
     co_return out;
@@ -146,7 +146,7 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
             ask.exclude_ids.push_back(o.id.odoo_id);
             if (std::find(archived.begin(), archived.end(), o.id) != archived.end()) {
                 ++left_out;
-                co_await env.store.raise_alert(l.name(), "archived_but_open", o.name,
+                co_await env.store.raise_alert(l.hold(), "archived_but_open", o.name,
                                                fmt::format("{} (Odoo id {}) is in history here and still confirmed in Odoo: restored or "
                                                            "reopened? It is not made again",
                                                            o.name, o.id.odoo_id));
@@ -168,7 +168,7 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
         if (!refused.empty()) {
             co_await env.store.record_refusals(l.hold(), refused, refusal_wait);
             for (const auto& r : refused)
-                co_await env.store.raise_alert(l.name(), "order_refused", r.mo_id, fmt::format("{}: {}", r.mo_id, r.reason));
+                co_await env.store.raise_alert(l.hold(), "order_refused", r.mo_id, fmt::format("{}: {}", r.mo_id, r.reason));
         }
         if (left_out == 0 || received < static_cast<std::size_t>(ask.limit)) break;
         // Nothing new to leave out, and no longer an answer to ask for: the next one would be the same.

@@ -57,13 +57,13 @@ asio::awaitable<bool> write_and_verify(line& l, const std::vector<domain::words>
         BATCHBRIDGE_CRASH_POINT("load.written");
         const auto differences = co_await l.device().verify(images);
         if (differences.empty()) {
-            co_await l.env().store.resolve_alert(l.name(), "load_verify", "load");
+            co_await l.env().store.resolve_alert(l.hold(), "load_verify", "load");
             co_return true;
         }
         core::log::warning(about, "read-back of the load differs, attempt {} of {}: {}", attempt, verify_tries,
                            fmt::join(differences, "; "));
         if (attempt == verify_tries)
-            co_await l.env().store.raise_alert(l.name(), "load_verify", "load",
+            co_await l.env().store.raise_alert(l.hold(), "load_verify", "load",
                                                fmt::format("the PLC does not hold what was written: {}", fmt::join(differences, "; ")));
     }
     co_return false;
@@ -93,12 +93,12 @@ asio::awaitable<bool> old_offer_was_taken(line& l, const domain::load& load)
 {
     if (!load.after_withdrawal) co_return false;
     if (co_await l.device().read_ready() != 1) {
-        co_await l.env().store.resolve_alert(l.name(), "withdrawn_load_taken", "load");
+        co_await l.env().store.resolve_alert(l.hold(), "withdrawn_load_taken", "load");
         co_return false;
     }
     const auto text = fmt::format("the PLC took the load before load {} while it was being withdrawn; load {} is not armed. Look at the PLC: when it has nothing of it in hand, use start-over", load.number,
                                   load.number);
-    const bool news = co_await l.env().store.raise_alert(l.name(), "withdrawn_load_taken", "load", text);
+    const bool news = co_await l.env().store.raise_alert(l.hold(), "withdrawn_load_taken", "load", text);
     if (news) core::log::error(l.about(task_names::auto_sync_mo), "{}", text);
     co_return true;
 }

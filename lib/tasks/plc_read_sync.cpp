@@ -2,6 +2,7 @@
 
 #include "core/crash_point.hpp"
 #include "core/log.hpp"
+#include "tasks/slot_picture.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -18,7 +19,6 @@ constexpr auto liveness_flush = std::chrono::seconds(10);
 constexpr int torn_cycles_for_alert = 3;
 constexpr auto recipe_look = std::chrono::seconds(30);
 constexpr auto recipe_look_when_empty = std::chrono::seconds(5);
-constexpr auto patience_for_duty = std::chrono::minutes(1);
 constexpr auto patience_for_taking = std::chrono::minutes(10);
 
 store::batch_change change_of(const domain::batch& b, const domain::row_change& c, const domain::slot_reading& reading, const domain::words& image)
@@ -73,7 +73,30 @@ asio::awaitable<void> plc_read_sync::reload()
     }
     watched_ = std::move(still);
     kept_state_.clear();
+    strangers_.rows_changed();
+    co_await strangers_.load_told();
+    co_await load_told();
     rows_version_ = version;
+}
+
+asio::awaitable<void> plc_read_sync::load_told()
+{
+    if (told_before_) co_return;
+    const std::vector<std::string> kinds{"implausible", "recipe_gone", "duty_open"};
+    const auto open = co_await line_.env().store.open_alerts(line_.name(), kinds);
+    for (const auto& a : open) (a.kind == "implausible" ? implausible_told_ : a.kind == "recipe_gone" ? missing_told_ : duties_told_).insert(a.subject);
+    told_before_ = true;
+}
+
+store::journal_entry plc_read_sync::about_slot(const std::string& what, int slot, const domain::batch& b, const std::string& answer) const
+{
+    store::journal_entry e;
+    e.batch_id = b.id;
+    e.mo_id = b.mo_id;
+    e.what = what;
+    e.answer = answer;
+    if (const auto known = slots_.find(slot); known != slots_.end() && !known->second.picture.empty()) e.values = picture_json(line_.map(), known->second.picture);
+    return e;
 }
 
 domain::load* plc_read_sync::load_of(const domain::batch& b)
@@ -108,7 +131,7 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
         late_offer_told_ = load->id;
         store::alert_text late{"load_not_taken", subject, fmt::format("load {} is offered to the PLC since {} and not taken: is the PLC running, and waiting for recipes?", load->number, core::to_iso(load->changed))};
         core::log::warning(line_.about(task_names::plc_read_sync), "{}", late.text);
-        raised_.push_back(std::move(late));
+        findings_.raised.push_back(std::move(late));
     }
     if (stands != domain::offer::taken) co_return;
     // After a crash right behind the arming its batches still say loading.
@@ -116,24 +139,25 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
     load->state = domain::load_state::taken;
     for (auto& b : rows_)
         if (b.load == load->id && (b.state == batch_state::queued || b.state == batch_state::loading)) b.state = batch_state::loaded;
-    resolved_.push_back({"load_not_taken", subject, {}});
+    findings_.resolved.push_back({"load_not_taken", subject, {}});
     core::log::info(line_.about(task_names::plc_read_sync), "the PLC has taken load {}", load->number);
 }
 
 asio::awaitable<void> plc_read_sync::look_for_reset()
 {
     const auto connections = line_.device().connections();
-    const bool look = look_at_recipes_ || reset_ || connections != connections_seen_ || clock::now() - looked_ >= recipe_look;
+    const bool look = look_at_recipes_ || reset_ || connections != connections_seen_ || now_() - looked_ >= recipe_look;
     const bool offer_gone = std::exchange(offer_gone_, false);
     // Whoever writes to the PLC at this moment makes it look as it should not: the next cycle is soon.
     if (!look || line_.plc_writes().locked()) co_return;
     look_at_recipes_ = false;
-    looked_ = clock::now();
+    looked_ = now_();
     // What the PLC must still know: the batches that were offered to it and are not made, of the newest load.
     std::vector<const domain::batch*> expected;
     for (const auto& b : rows_) {
         const auto* load = load_of(b);
-        if (load == nullptr || load->withdrawing || load != &loads_.back()) continue;
+        // Withdrawn with its batch still here: start-over has cleared the recipes.
+        if (load == nullptr || load->withdrawing || load->state == domain::load_state::withdrawn || load != &loads_.back()) continue;
         if (b.state == batch_state::loaded || b.state == batch_state::running) expected.push_back(&b);
     }
     bool gone = !expected.empty();
@@ -159,11 +183,12 @@ asio::awaitable<void> plc_read_sync::look_for_reset()
                                                                expected.size())};
         core::log::error(about, "{}", text.text);
         line_.pause("the PLC has forgotten its recipes (plc_reset)");
-        raised_.push_back(std::move(text));
+        for (const auto* b : expected) findings_.journal.push_back(about_slot("plc.reset", b->slot, *b, text.text));
+        findings_.raised.push_back(std::move(text));
     } else if (!gone && (reset_ || !line_.paused_why().empty() || !looked_once_)) {
         if (reset_) core::log::info(about, "the PLC's recipes are settled: the line goes on");
         line_.pause({});
-        resolved_.push_back({"plc_reset", "plc", {}});
+        findings_.resolved.push_back({"plc_reset", "plc", {}});
     }
     reset_ = gone;
     looked_once_ = true;
@@ -180,10 +205,11 @@ void plc_read_sync::tell_missing(const std::vector<const domain::batch*>& missin
         if (missing_told_.contains(b->mo_id)) continue;
         store::alert_text text{"recipe_gone", b->mo_id, fmt::format("WRITE slot {} no longer names {}, though nobody here took it out: the PLC will skip it. Cancel or reset the order", b->slot, b->mo_id)};
         core::log::error(line_.about(task_names::plc_read_sync, b->id, b->mo_id), "{}", text.text);
-        raised_.push_back(std::move(text));
+        findings_.journal.push_back(about_slot("plc.recipe_gone", b->slot, *b, text.text));
+        findings_.raised.push_back(std::move(text));
     }
     for (const auto& name : missing_told_)
-        if (!names.contains(name)) resolved_.push_back({"recipe_gone", name, {}});
+        if (!names.contains(name)) findings_.resolved.push_back({"recipe_gone", name, {}});
     missing_told_ = std::move(names);
 }
 
@@ -191,8 +217,10 @@ asio::awaitable<bool> plc_read_sync::observe_slot(int slot, const std::vector<co
 {
     auto& state = slots_[slot];
     state.fresh = false;
-    // After a start: what was stored of the newest batch, or what the slot showed before its load.
+    // After a start: what was stored of the newest batch, or what the slot showed before its load, or before the newest one.
     if (state.picture.empty()) {
+        if (!loads_.empty())
+            if (const auto before = loads_.back().images.find(slot); before != loads_.back().images.end()) state.picture = before->second;
         for (const auto* b : batches) {
             const auto* load = load_of(*b);
             const auto stale = load != nullptr ? load->images.find(slot) : std::map<int, domain::words>::const_iterator{};
@@ -208,7 +236,7 @@ asio::awaitable<bool> plc_read_sync::observe_slot(int slot, const std::vector<co
     }
     if (state.inconsistent >= torn_cycles_for_alert) core::log::info(line_.about(task_names::plc_read_sync), "slot {} gives a consistent picture again", slot);
     // Also at the first one after a start: the alert may be of the process before.
-    if (state.inconsistent >= torn_cycles_for_alert || !state.seen_well) resolved_.push_back({"slot_inconsistent", subject, {}});
+    if (state.inconsistent >= torn_cycles_for_alert || !state.seen_well) findings_.resolved.push_back({"slot_inconsistent", subject, {}});
     state.inconsistent = 0;
     state.seen_well = true;
     state.fresh = seen.what == plc::observation::kind::accepted;
@@ -223,7 +251,7 @@ void plc_read_sync::not_read_well(int slot, const std::string& why)
     if (++state.inconsistent != torn_cycles_for_alert) return;
     store::alert_text torn{"slot_inconsistent", fmt::format("slot {}", slot), fmt::format("slot {} {}, for {} cycles; its old data stays", slot, why, state.inconsistent)};
     core::log::warning(line_.about(task_names::plc_read_sync), "{}", torn.text);
-    raised_.push_back(std::move(torn));
+    findings_.raised.push_back(std::move(torn));
 }
 
 std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
@@ -243,19 +271,32 @@ std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
     in.live = line_.env().config.task2_odoo_sync;
     in.recipe_stands = stands_.contains(b.id);
     in.slot_taken = std::any_of(rows_.begin(), rows_.end(), [&](const domain::batch& o) { return o.id != b.id && o.slot == b.slot && domain::is_unfinished(o.state); });
-    in.now = clock::now();
+    in.shows_past = strangers_.is_past(domain::decode_slot(line_.map(), state.picture).mo_id, rows_);
+    in.told_implausible = implausible_told_.contains(b.mo_id);
+    in.now = now_();
     const auto seen = domain::follow_slot(line_.map(), b, state.picture, *stale, in, watched_[b.id].memory);
     const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
-    if (in.load_taken && domain::is_unfinished(b.state) && seen.reading.empty() && clock::now() - looked_ >= recipe_look_when_empty) look_at_recipes_ = true;
+    if (in.load_taken && domain::is_unfinished(b.state) && seen.reading.empty() && now_() - looked_ >= recipe_look_when_empty) look_at_recipes_ = true;
     std::optional<store::batch_change> out;
     if (seen.change) out = change_of(b, *seen.change, seen.reading, state.picture);
+    if (out) out->picture = picture_json(line_.map(), state.picture);
     for (const auto& a : seen.alerts) {
         if (a.serious) core::log::error(about, "{}: {}", a.kind, a.text);
         else core::log::warning(about, "{}: {}", a.kind, a.text);
+        if (a.kind == "implausible") implausible_told_.insert(a.subject);
         store::alert_text text{a.kind, a.subject, a.text};
-        (out ? out->alerts : raised_).push_back(std::move(text));
+        if (out) {
+            out->alerts.push_back(std::move(text));
+            continue;
+        }
+        // With a change it is journaled by that.
+        findings_.journal.push_back(about_slot("plc." + a.kind, b.slot, b, a.text));
+        findings_.raised.push_back(std::move(text));
     }
-    for (const auto& kind : seen.resolved) resolved_.push_back({kind, b.mo_id, {}});
+    for (const auto& kind : seen.resolved) {
+        implausible_told_.erase(b.mo_id);
+        findings_.resolved.push_back({kind, b.mo_id, {}});
+    }
     return out;
 }
 
@@ -289,104 +330,6 @@ void plc_read_sync::apply(const store::batch_change& change, bool state_kept)
     }
 }
 
-asio::awaitable<bool> plc_read_sync::work_off_duties()
-{
-    if (duties_.empty() || !line_.env().config.plc_writes || !line_.may_write()) co_return false;
-    auto& store = line_.env().store;
-    // Never waits for a load that is being written: the next cycle is soon.
-    const auto lock = line_.plc_writes().try_lock();
-    if (!lock) co_return false;
-    duties_ = co_await store.open_duties(line_.name());
-    bool done = false;
-    std::vector<store::duty> left;
-    std::exception_ptr refused;
-    for (const auto& d : duties_) {
-        std::exception_ptr failure;
-        auto end = duty_end::open;
-        try {
-            end = co_await work_off(d);
-        } catch (const plc::error& e) {
-            // An exception answer is about this slot: the others have theirs all the same.
-            if (e.kind() != core::error_kind::rejected) throw;
-            failure = std::current_exception();
-        }
-        if (failure) refused = failure;
-        if (end == duty_end::open) left.push_back(d);
-        else done = true;
-    }
-    duties_ = std::move(left);
-    tell_late_duties();
-    // A staged load may have waited for the last of them.
-    if (done && duties_.empty() && open_load() != nullptr)
-        if (auto* sync = line_.task(task_names::auto_sync_mo)) sync->wake();
-    if (refused) std::rethrow_exception(refused);
-    co_return done;
-}
-
-void plc_read_sync::tell_late_duties()
-{
-    std::map<std::int64_t, owed_duty> still;
-    for (const auto& d : duties_) {
-        const auto known = owed_.find(d.id);
-        auto& o = still[d.id];
-        if (known != owed_.end()) o = known->second;
-        else o.since = clock::now();
-        o.subject = fmt::format("slot {} {}", d.slot, d.mo_id);
-        if (o.told || clock::now() - o.since < patience_for_duty) continue;
-        o.told = true;
-        store::alert_text text{"duty_open", o.subject, fmt::format("slot {}: the PLC does not keep the acknowledgement of {} (status_read_data = 1); nothing is loaded before it does", d.slot, d.mo_id)};
-        core::log::warning(line_.about(task_names::plc_read_sync, d.batch_id, d.mo_id), "{}", text.text);
-        raised_.push_back(std::move(text));
-    }
-    for (const auto& [id, o] : owed_)
-        if (o.told && !still.contains(id)) resolved_.push_back({"duty_open", o.subject, {}});
-    owed_ = std::move(still);
-}
-
-asio::awaitable<plc_read_sync::duty_end> plc_read_sync::work_off(const store::duty& d)
-{
-    static const domain::words nothing_known;
-    auto& store = line_.env().store;
-    const auto seen = co_await line_.device().observe(d.slot, nothing_known);
-    if (seen.what == plc::observation::kind::inconsistent) co_return duty_end::open;
-    const auto shown = domain::decode_slot(line_.map(), seen.image);
-    auto step = domain::decide_duty(shown, d.mo_id);
-    const char* how = step == domain::duty_step::dropped ? "dropped" : shown.mo_id == d.mo_id ? "acknowledged" : "slot moved on";
-    if (step == domain::duty_step::write) {
-        BATCHBRIDGE_CRASH_POINT("duty.before");
-        const bool reads_back = co_await line_.device().acknowledge(d.slot);
-        BATCHBRIDGE_CRASH_POINT("duty.after");
-        if (!reads_back) co_return duty_end::open;
-        how = "acknowledged";
-    }
-    co_await store.close_duty(line_.hold(), d.id, how);
-    co_return duty_end::closed;
-}
-
-asio::awaitable<bool> plc_read_sync::cancel_failed()
-{
-    auto& env = line_.env();
-    if (env.config.on_plc_failure != core::plc_failure_policy::cancel) co_return false;
-    bool any = false;
-    for (const auto& b : rows_) {
-        if (b.state != batch_state::held) asked_to_cancel_.erase(b.id);
-        // Once per process: after a restart it is asked again, which does no harm.
-        if (b.state != batch_state::held || !b.status_operation || b.status_manufacturing || asked_to_cancel_.contains(b.id)) continue;
-        store::journal_entry entry;
-        entry.mo_id = b.mo_id;
-        entry.what = "policy.cancel";
-        entry.answer = b.reason;
-        entry.who = "ON_PLC_FAILURE=cancel";
-        if (co_await env.store.ask_cancel(line_.hold(), b.id, std::move(entry))) {
-            core::log::warning(line_.about(task_names::plc_read_sync, b.id, b.mo_id), "is cancelled in Odoo too (ON_PLC_FAILURE=cancel)");
-            env.deliveries.set();
-            any = true;
-            asked_to_cancel_.insert(b.id);
-        }
-    }
-    co_return any;
-}
-
 asio::awaitable<bool> plc_read_sync::end_cancelling()
 {
     auto& env = line_.env();
@@ -406,7 +349,7 @@ asio::awaitable<bool> plc_read_sync::end_cancelling()
         if (!end) continue;
         const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
         if (end->material_used) {
-            co_await env.store.raise_alert(line_.name(), "dosed_after_cancel", b.mo_id, fmt::format("{}: {}", b.mo_id, end->notes));
+            co_await env.store.raise_alert(line_.hold(), "dosed_after_cancel", b.mo_id, fmt::format("{}: {}", b.mo_id, end->notes));
             core::log::error(about, "{}", end->notes);
         }
         if (co_await env.store.archive(line_.hold(), b.id, end->status, end->notes, std::nullopt))
@@ -428,13 +371,14 @@ asio::awaitable<run_result> plc_read_sync::run()
     }
 }
 
-asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store::batch_change>& changes, std::vector<std::int64_t>& seen)
+asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(pass& p)
 {
     const std::string plc = "plc " + line_.name();
     std::exception_ptr refused;
     try {
         co_await look_at_offer();
         std::map<int, std::vector<const domain::batch*>> by_slot;
+        for (int slot = 1; slot <= line_.map().slots.count; ++slot) by_slot[slot];
         for (const auto& b : rows_) {
             // A queued batch is not in the PLC yet; what its slot shows is the past.
             if (!domain::is_followed(b.state) || b.state == batch_state::queued || b.state == batch_state::loading) continue;
@@ -451,10 +395,11 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store:
                 not_read_well(slot, fmt::format("is refused: {}", e.what()));
                 continue;
             }
+            if (good) p.pictures[slot] = &slots_[slot].picture;
             for (const auto* b : batches) {
-                seen.push_back(b->id);
+                p.seen.push_back(b->id);
                 if (!good) continue;
-                if (auto change = follow(*b)) changes.push_back(std::move(*change));
+                if (auto change = follow(*b)) p.changes.push_back(std::move(*change));
             }
         }
         co_await look_for_reset();
@@ -467,16 +412,16 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store:
     co_return refused;
 }
 
-asio::awaitable<bool> plc_read_sync::store_cycle(const std::vector<store::batch_change>& changes, const std::vector<std::int64_t>& seen)
+asio::awaitable<bool> plc_read_sync::store_changes(const pass& p)
 {
     auto& env = line_.env();
-    if (!changes.empty()) {
+    if (!p.changes.empty()) {
         BATCHBRIDGE_CRASH_POINT("read.before_commit");
-        const auto result = co_await env.store.record_cycle(line_.hold(), changes, seen, env.config.odoo_live_interval);
+        const auto result = co_await env.store.record_cycle(line_.hold(), p.changes, p.seen, env.config.odoo_live_interval);
         BATCHBRIDGE_CRASH_POINT("read.committed");
-        flushed_ = clock::now();
+        flushed_ = now_();
         bool owed = false, completed = false;
-        for (const auto& c : changes) {
+        for (const auto& c : p.changes) {
             if (result.not_applied.contains(c.batch_id)) {
                 forget();
                 continue;
@@ -490,16 +435,40 @@ asio::awaitable<bool> plc_read_sync::store_cycle(const std::vector<store::batch_
         }
         if (completed) duties_ = co_await env.store.open_duties(line_.name());
         if (owed) env.deliveries.set();
-    } else if (!seen.empty() && clock::now() - flushed_ >= liveness_flush) {
-        co_await env.store.touch_read(line_.hold(), seen);
-        flushed_ = clock::now();
+    } else if (!p.seen.empty() && now_() - flushed_ >= liveness_flush) {
+        co_await env.store.touch_read(line_.hold(), p.seen);
+        flushed_ = now_();
     }
-    if (!raised_.empty() || !resolved_.empty()) {
-        co_await env.store.record_alerts(line_.hold(), raised_, resolved_);
-        raised_.clear();
-        resolved_.clear();
+    co_return !p.changes.empty();
+}
+
+asio::awaitable<void> plc_read_sync::store_findings(const pass& p)
+{
+    // What another one did to the rows meanwhile is looked at with them, in the next cycle.
+    if (rows_version_ == line_.rows_version()) {
+        const slot_strangers::view now{rows_, loads_, duties_};
+        co_await strangers_.look(p.pictures, now, now_(), findings_);
     }
-    co_return !changes.empty();
+    if (findings_.empty()) co_return;
+    const bool owed = !findings_.duties.empty();
+    co_await line_.env().store.record_findings(line_.hold(), findings_);
+    findings_ = {};
+    if (owed) duties_ = co_await line_.env().store.open_duties(line_.name());
+}
+
+asio::awaitable<void> plc_read_sync::stop_reading()
+{
+    for (auto& [slot, state] : slots_) {
+        if (state.inconsistent >= torn_cycles_for_alert) findings_.resolved.push_back({"slot_inconsistent", fmt::format("slot {}", slot), {}});
+        state.inconsistent = 0;
+    }
+    if (reset_) findings_.resolved.push_back({"plc_reset", "plc", {}});
+    if (!findings_.empty()) {
+        co_await line_.env().store.record_findings(line_.hold(), findings_);
+        findings_ = {};
+    }
+    if (reset_) line_.pause({});
+    reset_ = false;
 }
 
 void plc_read_sync::wake_loader_when_free(bool busy)
@@ -516,24 +485,19 @@ asio::awaitable<run_result> plc_read_sync::cycle()
     const auto* open = open_load();
     const bool withdrawing = open != nullptr && open->withdrawing;
     const bool followed = std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_followed(b.state); });
-    if (!followed && duties_.empty() && !withdrawing) {
-        if (reset_) {
-            const std::vector<store::alert_text> over{{"plc_reset", "plc", {}}};
-            co_await line_.env().store.record_alerts(line_.hold(), {}, over);
-            line_.pause({});
-            reset_ = false;
-        }
+    if (!followed && duties_.empty() && !withdrawing && !strangers_.telling()) {
+        co_await stop_reading();
         wake_loader_when_free(false);
         co_return run_result::skipped("no batch in the PLC and no acknowledgement owed");
     }
     const bool cancelling = withdrawing || std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return b.state == batch_state::cancelling; });
     was_busy_ = true;
 
-    std::vector<store::batch_change> changes;
-    std::vector<std::int64_t> seen;
-    const auto failure = co_await read_slots(changes, seen);
+    pass found;
+    const auto failure = co_await read_slots(found);
     // What was read before a failure is as good as ever.
-    bool changed = co_await store_cycle(changes, seen);
+    bool changed = co_await store_changes(found);
+    co_await store_findings(found);
     // What the PLC refused is told by this run; what is owed to it goes on.
     if (failure && !is_refusal(failure)) std::rethrow_exception(failure);
 
@@ -555,7 +519,7 @@ asio::awaitable<run_result> plc_read_sync::cycle()
     wake_loader_when_free(!duties_.empty() || std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_unfinished(b.state) || b.state == batch_state::cancelling; }));
     run_result r;
     r.changed = changed;
-    r.detail = fmt::format("{} slot(s) read, {} changed", seen.size(), changes.size());
+    r.detail = fmt::format("{} slot(s) read, {} changed", found.pictures.size(), found.changes.size());
     co_return r;
 }
 

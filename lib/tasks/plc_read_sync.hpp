@@ -4,8 +4,10 @@
 
 #include "domain/slot_follow.hpp"
 #include "tasks/line.hpp"
+#include "tasks/slot_strangers.hpp"
 #include "tasks/take_out.hpp"
 
+#include <functional>
 #include <map>
 #include <set>
 
@@ -13,10 +15,12 @@ namespace batchbridge::tasks {
 
 class plc_read_sync {
 public:
-    explicit plc_read_sync(line& owner) : line_(owner) {}
+    using time_source = std::function<std::chrono::steady_clock::time_point()>;
 
-    // One cycle: every followed slot, one transaction for all changes, then the acknowledgements owed to the PLC and the
-    // orders to be taken out of it. Never waits for a load that is being written.
+    explicit plc_read_sync(line& owner, time_source now = &std::chrono::steady_clock::now) : line_(owner), strangers_(owner), now_(std::move(now)) {}
+
+    // One cycle: every slot, one transaction for all changes, then the acknowledgements owed to the PLC and the orders to be
+    // taken out of it. Never waits for a load that is being written.
     boost::asio::awaitable<run_result> run();
     // The rows may have changed behind our back (new holder, unclear commit): read them again.
     void forget() noexcept { rows_version_ = 0; }
@@ -26,6 +30,8 @@ public:
         forget();
         looked_once_ = false;
         connections_seen_ = 0;
+        told_before_ = false;
+        strangers_.start_afresh();
     }
 
 private:
@@ -46,8 +52,19 @@ private:
     boost::asio::awaitable<void> look_at_offer();
     // After each connect, and when a slot shows nothing: does the PLC still hold the present load? Alert plc_reset, and pause.
     boost::asio::awaitable<void> look_for_reset();
+    // What one pass over the slots found.
+    struct pass {
+        std::vector<store::batch_change> changes;
+        std::vector<std::int64_t> seen;                  // batches whose slot was read
+        std::map<int, const domain::words*> pictures;    // of the slots that were read well
+    };
     // The failure of the PLC, if any: what was read until then counts.
-    boost::asio::awaitable<std::exception_ptr> read_slots(std::vector<store::batch_change>& changes, std::vector<std::int64_t>& seen);
+    boost::asio::awaitable<std::exception_ptr> read_slots(pass& p);
+    // Nothing needs the PLC: what was said about reading it is over.
+    boost::asio::awaitable<void> stop_reading();
+    // The alerts that an earlier process left open, so that they end with their causes.
+    boost::asio::awaitable<void> load_told();
+    store::journal_entry about_slot(const std::string& what, int slot, const domain::batch& b, const std::string& answer) const;
     // Alert recipe_gone of the batches that the PLC will skip.
     void tell_missing(const std::vector<const domain::batch*>& missing);
     // A cycle without a picture of the slot; the third one is told.
@@ -56,7 +73,8 @@ private:
     boost::asio::awaitable<bool> observe_slot(int slot, const std::vector<const domain::batch*>& batches);
     // What this cycle means for one batch; nothing when its row does not change.
     std::optional<store::batch_change> follow(const domain::batch& b);
-    boost::asio::awaitable<bool> store_cycle(const std::vector<store::batch_change>& changes, const std::vector<std::int64_t>& seen);
+    boost::asio::awaitable<bool> store_changes(const pass& p);
+    boost::asio::awaitable<void> store_findings(const pass& p);
     boost::asio::awaitable<bool> work_off_duties();
     enum class duty_end { open, closed };
     boost::asio::awaitable<duty_end> work_off(const store::duty& d);
@@ -78,7 +96,9 @@ private:
     std::map<int, slot_state> slots_;
     std::map<std::int64_t, batch_watch> watched_;
     std::set<std::int64_t> asked_to_cancel_;
-    std::vector<store::alert_text> raised_, resolved_;   // kept until they are stored
+    store::cycle_findings findings_;                     // kept until they are stored
+    slot_strangers strangers_;
+    time_source now_;
     withdrawal_clock withdrawal_;
     std::uint64_t rows_version_ = 0;
     std::chrono::steady_clock::time_point flushed_{};
@@ -90,7 +110,8 @@ private:
     };
     std::map<std::int64_t, owed_duty> owed_;
     std::set<std::int64_t> stands_, kept_state_;         // batches: named by their WRITE slot; held or lost with a cancel on its way
-    std::set<std::string> missing_told_;
+    std::set<std::string> missing_told_, implausible_told_, duties_told_;   // subjects of open alerts
+    bool told_before_ = false;
     std::chrono::steady_clock::time_point looked_{};
     unsigned connections_seen_ = 0;
     bool look_at_recipes_ = false, offer_gone_ = false, reset_ = false, looked_once_ = false;

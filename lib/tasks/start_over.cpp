@@ -159,7 +159,8 @@ asio::awaitable<started_over> start_over(line& l, std::string who, std::string w
     const auto shown = co_await look_at_read_area(l, who);
     started_over out;
     co_await give_up_all(l, shown, who, why, out);
-    if (const auto open = co_await store.open_load(l.name())) co_await store.set_load_state(l.hold(), open->id, domain::load_state::withdrawn, std::nullopt);
+    // Also a taken one that a held row belongs to: if that doses on, the PLC has not forgotten its recipe, we have cleared it.
+    co_await store.withdraw_loads(l.hold());
     const std::vector<store::alert_text> over{{"plc_reset", "plc", {}}, {"withdrawn_load_taken", "load", {}}, {"unknown_in_plc", "plc", {}}};
     co_await store.record_alerts(l.hold(), {}, over);
     l.pause({});

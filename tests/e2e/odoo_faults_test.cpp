@@ -193,7 +193,10 @@ TEST_CASE("while the order fetch hangs, a batch that ends is read, stored and ac
     // The mill cleared the fault and finished the batch after all.
     p.plc("/registers", R"({"address": 6072, "values": [1, 0]})");
     p.plc("/registers", R"({"address": 6076, "values": [0]})");
-    wait_until("the completed batch and its acknowledgement", seconds(3), [&] { return p.count("mo_batch where state = 'completed'") == 1 && p.count("plc_duty where done_at is not null") == 2; });
-    CHECK(p.plc("/registers?start=6076&count=1").at("values").as_array()[0].as_int64() == 1);
+    // Seen between these two writes it is acknowledged twice: its flag fell again.
+    wait_until("the completed batch and its acknowledgement", seconds(3), [&] {
+        return p.count("mo_batch where state = 'completed'") == 1 && p.count("plc_duty where done_at is not null") >= 2 && p.count("plc_duty where done_at is null") == 0 &&
+               p.plc("/registers?start=6076&count=1").at("values").as_array()[0].as_int64() == 1;
+    });
     p.odoo("/clear", "{}");
 }

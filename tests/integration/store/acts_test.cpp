@@ -138,8 +138,8 @@ TEST_CASE("a retried batch is what it was before it was parked, its delivery due
     b.complete(completed, "10");
     b.await(b.db.retry_later(b.h, b.delivery(completed, "finish"), 1h, "busy"));
     b.await(b.db.park(b.h, b.delivery(completed, "finish"), "no such order"));
-    b.await(b.db.raise_alert("line1", "delivery_parked", "WH/MO/00001", "no such order"));
-    b.await(b.db.raise_alert("line1", "delivery_parked", "WH/MO/00002", "done in Odoo"));
+    b.await(b.db.raise_alert(b.h, "delivery_parked", "WH/MO/00001", "no such order"));
+    b.await(b.db.raise_alert(b.h, "delivery_parked", "WH/MO/00002", "done in Odoo"));
     b.set_state(held, batch_state::held);
     REQUIRE(b.await(b.db.ask_cancel(b.h, held, entry("api.cancel", ""))));
     b.await(b.db.park(b.h, b.delivery(held, "cancel"), "done in Odoo"));
@@ -195,7 +195,7 @@ TEST_CASE("completing by hand replaces a parked finish, gives up an open cancel 
     const auto id = b.load(b.h, {1})[0].id;
     b.complete(id, "10");
     b.await(b.db.park(b.h, b.delivery(id, "finish"), "no such order"));
-    b.await(b.db.raise_alert("line1", "delivery_parked", "WH/MO/00001", "no such order"));
+    b.await(b.db.raise_alert(b.h, "delivery_parked", "WH/MO/00001", "no such order"));
     b.change(fmt::format("insert into odoo_outbox (line, odoo_db, odoo_id, batch_id, kind) values ('line1', 'odoo', 1, {}, 'cancel')", id));
     const auto old = b.delivery(id, "finish");
     REQUIRE(b.await(b.db.complete_batch(b.h, id, kg("11"), b.batch(id).actual, entry("api.complete", "weighed"))));

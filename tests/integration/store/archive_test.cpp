@@ -274,7 +274,7 @@ TEST_CASE("a cancel that Odoo has confirmed ends with its held, lost or parked b
     auto d = b.delivery(id, "cancel");
     b.await(b.db.park(b.h, d, "Odoo refused it"));
     REQUIRE(b.await(b.db.retry_batch(b.h, id, entry("api.retry", ""))));
-    b.await(b.db.raise_alert("line1", "delivery_parked", "WH/MO/00001", "from before"));
+    b.await(b.db.raise_alert(b.h, "delivery_parked", "WH/MO/00001", "from before"));
     b.set_state(id, state);
     d = b.delivery(id, "cancel");
     CHECK(b.await(b.db.cancelled_in_odoo(b.h, d, "cancelled in Odoo")));
@@ -340,7 +340,7 @@ TEST_CASE("a reset of a batch that moved on meanwhile does nothing")
     CHECK(b.count("mo_histories") == 0);
     CHECK(b.count("journal where what = 'api.reset'") == 0);
     b.set_state(id, domain::batch_state::held);
-    b.await(b.db.raise_alert("line1", "held", "WH/MO/00001", "failed"));
+    b.await(b.db.raise_alert(b.h, "held", "WH/MO/00001", "failed"));
     CHECK(b.await(b.db.reset_batch(b.h, id, b.batch(id).version, "", entry("api.reset", "why"))));
     CHECK(b.value("select status from mo_histories") == "reset");
     CHECK(b.count("alert where state = 'open'") == 0);

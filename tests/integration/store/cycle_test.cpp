@@ -186,7 +186,7 @@ TEST_CASE("one failing change leaves nothing of its cycle")
     CHECK(b.contents() == before);
 }
 
-TEST_CASE("a seen batch gets its time of reading and nothing else, and a change of text or image is no new version")
+TEST_CASE("a seen batch gets its time of reading and nothing else, and a change of text or image is no new version (L-37)")
 {
     store_bench b;
     const auto batches = b.load(b.h, {1, 2});

@@ -75,6 +75,19 @@ std::vector<writing_function> writing_functions()
              p.b.await(p.b.db.record_alerts(h, raised, {}));
          },
          ""},
+        {"record_findings",
+         [](plant& p, const store::hold& h) {
+             store::cycle_findings f;
+             f.raised.push_back({"unknown_order", "slot 1 X", "never loaded"});
+             f.journal.push_back(entry("plc.unknown_order", ""));
+             f.duties.push_back({0, 9, "WH/MO/00009", 9});
+             p.b.await(p.b.db.record_findings(h, f));
+         },
+         ""},
+        {"raise_alert", [](plant& p, const store::hold& h) { p.b.await(p.b.db.raise_alert(h, "load_verify", "load", "differs")); }, ""},
+        {"resolve_alert", [](plant& p, const store::hold& h) { p.b.await(p.b.db.resolve_alert(h, "load_verify", "load")); },
+         "insert into alert (line, kind, subject, text) values ('line1', 'load_verify', 'load', 'differs')"},
+        {"withdraw_loads", [](plant& p, const store::hold& h) { p.b.await(p.b.db.withdraw_loads(h)); }, ""},
         {"note_foreign_deliveries", [](plant& p, const store::hold& h) { p.b.await(p.b.db.note_foreign_deliveries(h, "another")); }, ""},
         {"record_cycle",
          [](plant& p, const store::hold& h) {

@@ -122,18 +122,18 @@ TEST_CASE("settings persist, the last one wins, and each change is journaled wit
 TEST_CASE("an alert opens once and counts, is resolved once, and opens anew afterwards")
 {
     store_bench b;
-    CHECK(b.await(b.db.raise_alert("line1", "plc_down", "line1", "no answer")));
-    CHECK_FALSE(b.await(b.db.raise_alert("line1", "plc_down", "line1", "refused")));
+    CHECK(b.await(b.db.raise_alert(b.h, "plc_down", "line1", "no answer")));
+    CHECK_FALSE(b.await(b.db.raise_alert(b.h, "plc_down", "line1", "refused")));
     CHECK(b.value("select count || ' ' || text || ' ' || state from alert") == "2 refused open");
     b.change("update alert set state = 'acknowledged'");
-    CHECK_FALSE(b.await(b.db.raise_alert("line1", "plc_down", "line1", "refused")));
+    CHECK_FALSE(b.await(b.db.raise_alert(b.h, "plc_down", "line1", "refused")));
     CHECK(b.value("select count || ' ' || state from alert") == "3 acknowledged");
-    CHECK(b.await(b.db.raise_alert("line1", "plc_down", "other", "refused")));
-    CHECK(b.await(b.db.raise_alert("line2", "plc_down", "line1", "refused")));
-    CHECK(b.await(b.db.resolve_alert("line1", "plc_down", "line1")));
-    CHECK_FALSE(b.await(b.db.resolve_alert("line1", "plc_down", "line1")));
+    CHECK(b.await(b.db.raise_alert(b.h, "plc_down", "other", "refused")));
+    CHECK(b.await(b.db.raise_alert(b.take("line2"), "plc_down", "line1", "refused")));
+    CHECK(b.await(b.db.resolve_alert(b.h, "plc_down", "line1")));
+    CHECK_FALSE(b.await(b.db.resolve_alert(b.h, "plc_down", "line1")));
     CHECK(b.count("alert where state = 'resolved' and resolved_at is not null") == 1);
-    CHECK(b.await(b.db.raise_alert("line1", "plc_down", "line1", "no answer")));
+    CHECK(b.await(b.db.raise_alert(b.h, "plc_down", "line1", "no answer")));
     CHECK(b.count("alert") == 4);
 }
 
@@ -151,13 +151,13 @@ TEST_CASE("cleanup prunes old runs, resolved alerts and ended deliveries of its 
     b.await(b.db.archive(b.h, gone, domain::history_status::cancelled, "", std::nullopt));
     b.change("insert into odoo_outbox (line, odoo_db, odoo_id, kind, state) values ('line1', 'odoo', 7, 'finish', 'due'), ('line1', 'odoo', 8, 'finish', 'parked'), ('line1', 'odoo', 9, 'note', 'discarded'), "
              "('line2', 'odoo', 10, 'note', 'discarded')");
-    for (const std::string line : {"line1", "line2"}) {
+    for (const auto& by : {b.h, b.take("line2")}) {
         auto r = run_of("failed", false, false);
-        r.line = line;
+        r.line = by.line;
         b.await(b.db.record_run(r));
-        b.await(b.db.raise_alert(line, "resolved", "x", ""));
-        b.await(b.db.resolve_alert(line, "resolved", "x"));
-        b.await(b.db.raise_alert(line, "open", "x", ""));
+        b.await(b.db.raise_alert(by, "resolved", "x", ""));
+        b.await(b.db.resolve_alert(by, "resolved", "x"));
+        b.await(b.db.raise_alert(by, "open", "x", ""));
     }
     const auto shift = [&](int days) {
         b.change(fmt::format("update odoo_outbox set sent_at = now() - interval '{0} days' where sent_at is not null; update odoo_outbox set created_at = now() - interval '{0} days'; "

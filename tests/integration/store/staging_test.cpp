@@ -219,8 +219,8 @@ TEST_CASE("staging settles what was said about the order before: its refusal and
     refused.mo_id = "WH/MO/00001";
     refused.reason = "unknown unit";
     b.await(b.db.record_refusals(b.h, {refused}, std::chrono::hours(1)));
-    b.await(b.db.raise_alert("line1", "order_refused", "WH/MO/00001", "unknown unit"));
-    b.await(b.db.raise_alert("line1", "order_refused", "WH/MO/00002", "unknown unit"));
+    b.await(b.db.raise_alert(b.h, "order_refused", "WH/MO/00001", "unknown unit"));
+    b.await(b.db.raise_alert(b.h, "order_refused", "WH/MO/00002", "unknown unit"));
     b.stage(b.h, {1});
     CHECK(b.count("order_refusal") == 0);
     CHECK(b.value("select string_agg(subject, ',') from alert where state = 'open'") == "WH/MO/00002");

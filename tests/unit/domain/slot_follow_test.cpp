@@ -370,3 +370,160 @@ TEST_CASE("a running batch whose slot is cleared while its recipe stands is lost
     CHECK(lost->reason.find("shows nothing") != std::string::npos);
     for (int i = 0; i < 6; ++i) CHECK_FALSE(waiting.see(nothing, 10s));
 }
+
+TEST_CASE("the image from before the load is stale until the slot has shown the batch, and another order after that (L-34)")
+{
+    watch w, waiting;
+    w.stale = waiting.stale = image(other_order());
+    for (int i = 0; i < 5; ++i) {
+        CHECK_FALSE(w.see(other_order(), 3600s));
+        CHECK_FALSE(waiting.see(other_order(), 3600s));
+    }
+    REQUIRE(w.see(dosed("7")));
+    // The PLC went back to what it had before.
+    for (int i = 0; i < 3; ++i) CHECK_FALSE(w.see(other_order(), 10s));
+    REQUIRE(w.see(other_order(), 10s));
+    CHECK(w.b.state == batch_state::lost);
+    // An earlier run of the same order is never taken for this one.
+    watch again;
+    again.stale = image(ended(dosed("600"), 1));
+    REQUIRE(again.see(dosed("7")));
+    for (int i = 0; i < 5; ++i) CHECK_FALSE(again.see(ended(dosed("600"), 1), 20s));
+    CHECK(again.b.state == batch_state::running);
+}
+
+TEST_CASE("a slot that keeps its old content for hours changes no row, and starts one as soon as it differs")
+{
+    watch w;
+    w.stale = image(ended(dosed("600"), 1));
+    auto flagged = w.stale;
+    for (int hours = 0; hours < 10; ++hours) {
+        flagged[76] ^= 1;
+        CHECK_FALSE(w.see(flagged, 3600s));
+    }
+    CHECK(w.alerts.empty());
+    CHECK(w.see(dosed("0.01"))->state == batch_state::running);
+}
+
+TEST_CASE("a held batch that is still given up takes figures that fall after the status, and is told once")
+{
+    watch w(batch_state::running);
+    for (int i = 0; i < 3; ++i) w.see(ended(dosed("10"), 0, 1));
+    REQUIRE(w.b.state == batch_state::held);
+    for (int i = 0; i < 2; ++i) CHECK_FALSE(w.see(ended(dosed("10.5"), 0, 1)));
+    const auto change = w.see(ended(dosed("10.5"), 0, 1));
+    REQUIRE(change);
+    CHECK(change->state == batch_state::held);
+    CHECK(change->owe == row_change::delivery::none);
+    CHECK(w.b.actual.at(101) == kg("10.5"));
+    CHECK(w.alerts == std::vector<std::string>{"held"});
+}
+
+TEST_CASE("a failure that is taken back before three equal reads never was one")
+{
+    watch w(batch_state::running);
+    REQUIRE(w.see(dosed("10")));
+    for (int i = 0; i < 4; ++i) {
+        CHECK_FALSE(w.see(ended(dosed("10"), 0, 1)));
+        CHECK_FALSE(w.see(ended(dosed("10"), 0, 1)));
+        CHECK_FALSE(w.see(dosed("10")));
+    }
+    CHECK(w.b.state == batch_state::running);
+    CHECK(w.alerts.empty());
+}
+
+TEST_CASE("a real scale wobbles: falls of up to a kilogram are corrections and stored, however many (L-31)")
+{
+    watch w(batch_state::running);
+    for (const auto* kilograms : {"100", "99.2", "99.9", "98.9", "98", "99"}) {
+        const auto change = w.see(dosed(kilograms));
+        REQUIRE(change);
+        CHECK(change->values_changed);
+        CHECK(w.b.actual.at(101) == kg(kilograms));
+    }
+    CHECK_FALSE(w.see(dosed("97.99")));
+    CHECK(w.b.actual.at(101) == kg("99"));
+    CHECK(w.alerts == std::vector<std::string>{"implausible"});
+    // The weight is no silo: a scale that is emptied falls to 0.
+    auto weighed = dosed("99");
+    weighed.weight = "99.5";
+    CHECK(w.see(weighed));
+    weighed.weight = "0";
+    CHECK(w.see(weighed));
+}
+
+TEST_CASE("status words that cannot be and values above a silo's maximum change nothing, and pass (L-28)")
+{
+    watch w(batch_state::running);
+    REQUIRE(w.see(dosed("10")));
+    for (const auto& bad : {ended(dosed("11"), 7), ended(dosed("11"), 0, 65535), dosed("5000.01"), dosed("-0.01")}) {
+        w.alerts.clear();
+        w.resolved.clear();
+        for (int i = 0; i < 5; ++i) CHECK_FALSE(w.see(bad));
+        CHECK(w.alerts == std::vector<std::string>{"implausible"});
+        // Back to the very picture that is stored: the alert ends with its cause.
+        CHECK_FALSE(w.see(dosed("10")));
+        CHECK(w.resolved == std::vector<std::string>{"implausible"});
+        CHECK(w.b.state == batch_state::running);
+    }
+}
+
+TEST_CASE("the alert of an earlier process about impossible figures ends with them")
+{
+    watch w(batch_state::running);
+    w.in.told_implausible = true;
+    REQUIRE(w.see(dosed("10")));
+    CHECK(w.resolved == std::vector<std::string>{"implausible"});
+    // Held for what still stands there: the alert about that says why.
+    watch held(batch_state::held);
+    held.b.raw = image(ended(dosed("9999"), 1));
+    held.in.told_implausible = true;
+    CHECK_FALSE(held.see(ended(dosed("9999"), 1)));
+    CHECK(held.resolved == std::vector<std::string>{"implausible"});
+}
+
+TEST_CASE("a batch that is held with impossible figures and doses on is again what its slot says")
+{
+    watch w(batch_state::running);
+    w.b.actual = {{101, kg("20")}};
+    for (int i = 0; i < 3; ++i) w.see(ended(dosed("9999"), 1));
+    REQUIRE(w.b.state == batch_state::held);
+    CHECK(w.see(dosed("21"))->state == batch_state::running);
+    for (int i = 0; i < 3; ++i) w.see(ended(dosed("9999"), 1));
+    REQUIRE(w.b.state == batch_state::held);
+    const auto end = w.see(ended(dosed("22"), 1));
+    REQUIRE(end);
+    CHECK(end->state == batch_state::completed);
+    CHECK(end->owe == row_change::delivery::finish);
+}
+
+TEST_CASE("a batch that waits behind an earlier order of ours is not lost, one behind a foreign order is")
+{
+    watch behind_ours, behind_foreign;
+    behind_ours.in.shows_past = true;
+    for (int i = 0; i < 5; ++i) CHECK_FALSE(behind_ours.see(other_order(), 20s));
+    for (int i = 0; i < 2; ++i) CHECK_FALSE(behind_foreign.see(other_order(), 20s));
+    CHECK(behind_foreign.see(other_order(), 20s)->state == batch_state::lost);
+    // Once it has begun, its slot belongs to it.
+    watch begun(batch_state::running);
+    begun.in.shows_past = true;
+    for (int i = 0; i < 2; ++i) CHECK_FALSE(begun.see(other_order(), 20s));
+    CHECK(begun.see(other_order(), 20s)->state == batch_state::lost);
+}
+
+TEST_CASE("a held batch that goes on and ends with impossible figures is acknowledged for that end too (L-36)")
+{
+    watch w(batch_state::running);
+    w.b.actual = {{101, kg("20")}};
+    for (int i = 0; i < 3; ++i) w.see(ended(dosed("10"), 0, 1));
+    REQUIRE(w.b.state == batch_state::held);
+    // The mill cleared the fault, the figures stayed low.
+    for (int i = 0; i < 5; ++i) CHECK_FALSE(w.see(dosed("11")));
+    for (int i = 0; i < 2; ++i) CHECK_FALSE(w.see(ended(dosed("12"), 1)));
+    const auto again = w.see(ended(dosed("12"), 1));
+    REQUIRE(again);
+    CHECK(again->state == batch_state::held);
+    CHECK(again->acknowledge);
+    CHECK_FALSE(again->values_changed);
+    for (int i = 0; i < 5; ++i) CHECK_FALSE(w.see(ended(dosed("12"), 1)));
+}
