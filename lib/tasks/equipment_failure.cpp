@@ -73,11 +73,10 @@ asio::awaitable<void> equipment_failure::tell()
     resolved_.clear();
 }
 
-run_result equipment_failure::not_read_well()
+run_result equipment_failure::not_read_well(const std::string& why)
 {
-    if (++inconsistent_ >= torn_runs_for_alert)
-        raise(inconsistent, fmt::format("the failure block gave no two equal reads in {} runs: nothing of it is taken. Does the PLC write it all the time?", inconsistent_));
-    return run_result::skipped("the failure block changes while it is read");
+    if (++inconsistent_ >= torn_runs_for_alert) raise(inconsistent, fmt::format("the failure block {}, for {} runs: a failure would not be noticed", why, inconsistent_));
+    return run_result::skipped("the failure block " + why);
 }
 
 run_result equipment_failure::strange_flag(const domain::words& block)
@@ -145,32 +144,49 @@ asio::awaitable<void> equipment_failure::kept(const domain::words& block)
     core::log::info(about(), "failure {} is acknowledged at the PLC", done.id);
 }
 
-asio::awaitable<std::string> equipment_failure::acknowledge(const domain::words& block)
+asio::awaitable<void> equipment_failure::answered_by_plc(const plc::failure_answer& said, run_result& r)
+{
+    switch (said.what) {
+    case answer::kept:
+        r.detail += "stored and acknowledged";
+        co_return co_await kept(said.image);
+    case answer::not_kept:
+        r.detail += "stored; the PLC did not keep the acknowledgement";
+        co_return not_kept();
+    case answer::moved_on:
+    case answer::overwritten: break;
+    }
+    // Another one stands there: it is looked at, and stored, before anything is written about it.
+    r.detail += "stored; the PLC shows something else by now";
+    if (auto* task = line_.task(task_names::equipment_failure)) task->wake();
+}
+
+asio::awaitable<void> equipment_failure::acknowledge(const domain::words& block, run_result& r)
 {
     if (!line_.env().config.plc_writes) {
         settled_ = block;
-        co_return "stored; not acknowledged, as PLC_WRITES is not true";
+        r.detail += "stored; not acknowledged, as PLC_WRITES is not true";
+        co_return;
     }
-    if (!line_.may_write()) co_return "stored; acknowledged when this process may write to the PLC";
+    // Never waits for a load that is being written, nor for the right to write: the next run is soon.
+    auto lock = line_.plc_writes().try_lock();
+    if (!lock || !line_.may_write()) {
+        r.detail += lock ? "stored; acknowledged when this process may write to the PLC" : "stored; acknowledged when nobody else writes to the PLC";
+        co_return;
+    }
     plc::failure_answer said;
-    {
-        // Never waits for a load that is being written: the next run is soon.
-        const auto lock = line_.plc_writes().try_lock();
-        if (!lock) co_return "stored; acknowledged when nobody else writes to the PLC";
+    try {
         said = co_await line_.device().acknowledge_failure(block);
+    } catch (const plc::error& e) {
+        if (e.kind() != core::error_kind::rejected) throw;
+        // An exception answer is about this register; the failure is stored all the same.
+        r.what = run_result::kind::failed;
+        r.detail += fmt::format("stored; the PLC refuses the acknowledgement: {}", e.what());
     }
+    lock.reset();
     BATCHBRIDGE_CRASH_POINT("failure.flag_written");
-    if (said.what == answer::kept) {
-        co_await kept(said.image);
-        co_return "stored and acknowledged";
-    }
-    if (said.what == answer::not_kept) {
-        not_kept();
-        co_return "stored; the PLC did not keep the acknowledgement";
-    }
-    // Another one stands there: it is looked at, and stored, before anything is written about it.
-    if (auto* task = line_.task(task_names::equipment_failure)) task->wake();
-    co_return "stored; the PLC shows something else by now";
+    if (r.what == run_result::kind::failed) co_return not_kept();
+    co_await answered_by_plc(said, r);
 }
 
 bool equipment_failure::comes_back(const domain::failure_event& e) const
@@ -188,10 +204,8 @@ asio::awaitable<run_result> equipment_failure::take(const domain::words& block, 
     } else if (!stored_here) {
         is_new = co_await remember(e);
     }
-    auto detail = co_await acknowledge(block);
-    run_result r;
-    r.changed = is_new;
-    r.detail = fmt::format("{}: {}, {}", e.equipment_code, e.info, detail);
+    auto r = run_result::done(is_new, fmt::format("{}: {}, ", e.equipment_code, e.info));
+    co_await acknowledge(block, r);
     co_return r;
 }
 
@@ -237,11 +251,21 @@ asio::awaitable<run_result> equipment_failure::look(const domain::words& block)
 
 asio::awaitable<run_result> equipment_failure::cycle()
 {
-    const auto seen = co_await line_.device().observe_failure(settled_);
+    plc::observation seen;
+    std::exception_ptr refused;
+    std::string why = "changes while it is read";
+    seen.what = plc::observation::kind::inconsistent;
+    try {
+        seen = co_await line_.device().observe_failure(settled_);
+    } catch (const plc::error& e) {
+        if (e.kind() != core::error_kind::rejected) throw;
+        refused = std::current_exception();
+        why = fmt::format("is refused: {}", e.what());
+    }
     line_.env().board.up("plc " + line_.name());
     auto result = run_result::skipped("the PLC reports no new failure");
     if (seen.what == plc::observation::kind::inconsistent) {
-        result = not_read_well();
+        result = not_read_well(why);
     } else {
         inconsistent_ = 0;
         over(inconsistent);
@@ -249,6 +273,7 @@ asio::awaitable<run_result> equipment_failure::cycle()
         else if (domain::failure_flag(line_.map(), seen.image) == 1) flag_stands();
     }
     co_await tell();
+    if (refused) std::rethrow_exception(refused);
     // Not while a load is being written: it would only have to connect again.
     if (!line_.plc_writes().locked()) co_await line_.device().end_cycle();
     co_return result;

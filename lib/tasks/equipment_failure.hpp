@@ -26,13 +26,14 @@ private:
     boost::asio::awaitable<run_result> take(const domain::words& block, const domain::failure_event& e);
     // True: it was not stored before.
     boost::asio::awaitable<bool> remember(const domain::failure_event& e);
-    // What the run says of it.
-    boost::asio::awaitable<std::string> acknowledge(const domain::words& block);
+    // Says in `r` what became of it.
+    boost::asio::awaitable<void> acknowledge(const domain::words& block, run_result& r);
+    boost::asio::awaitable<void> answered_by_plc(const plc::failure_answer& said, run_result& r);
     boost::asio::awaitable<void> kept(const domain::words& block);
     // Flag 1: is the newest failure acknowledged with it, or even one that was never stored?
     boost::asio::awaitable<run_result> settle(const domain::words& block);
     boost::asio::awaitable<std::optional<store::failure_row>> newest();
-    run_result not_read_well();
+    run_result not_read_well(const std::string& why);
     run_result strange_flag(const domain::words& block);
     bool comes_back(const domain::failure_event& e) const;
     void not_kept();

@@ -343,9 +343,72 @@ TEST_CASE("a failure at a time that the clock repeats or leaves out is stored as
     // A process in another zone reads the same block: the words say that it is the same failure.
     b.set_flag(0);
     b.sql("update equipment_failure set acknowledged_at = null returning id");
+    b.set("PLC_TIMEZONE", "Asia/Kolkata");
     b.restart();
     CHECK(b.run() == "ok");
     CHECK(b.rows() == 4);
+    CHECK(b.flag() == 1);
+}
+
+TEST_CASE("a failure block or an acknowledgement that the PLC refuses is an alert until it answers")
+{
+    failure_bench b;
+    sim::plc_fault refuses;
+    refuses.kind = "exception";
+    refuses.code = 2;
+    SECTION("the block")
+    {
+        b.raise("MOTOR_TRIP", b.clock());
+        refuses.function = 3;
+        b.server->set_fault(refuses);
+        for (int i = 0; i < 3; ++i) CHECK(b.run() == "failed");
+        CHECK(b.alerts() == "failure_inconsistent plc");
+        CHECK_THAT(b.sql("select text from alert"), Contains("is refused") && Contains("exception"));
+        CHECK(b.rows() == 0);
+    }
+    SECTION("the flag")
+    {
+        b.raise("MOTOR_TRIP", b.clock());
+        refuses.function = 6;
+        b.server->set_fault(refuses);
+        for (int i = 0; i < 3; ++i) CHECK(b.run() == "failed");
+        CHECK_THAT(b.detail(), Contains("refuses the acknowledgement"));
+        CHECK(b.alerts() == "failure_not_acknowledged plc");
+        CHECK(b.rows() == 1);
+        CHECK(b.count("equipment_failure where acknowledged_at is null") == 1);
+    }
+    b.server->clear_faults();
+    CHECK(b.run() == "ok");
+    b.run();
+    CHECK(b.alerts() == "");
+    CHECK(b.rows() == 1);
+    CHECK(b.requests() == 1);
+    CHECK(b.flag() == 1);
+    CHECK(b.acknowledged() == 1);
+}
+
+TEST_CASE("a link that breaks around the acknowledgement leaves one row that is acknowledged in the end")
+{
+    failure_bench b;
+    const std::string kind = GENERATE("drop_after", "reset", "hang");
+    CAPTURE(kind);
+    b.raise("MOTOR_TRIP", no_time);
+    sim::plc_fault breaks;
+    breaks.kind = kind;
+    breaks.function = 6;
+    breaks.count = 1;
+    b.server->set_fault(breaks);
+    CHECK(b.run() == "unavailable");
+    CHECK(b.rows() == 1);
+    CHECK(b.count("equipment_failure where acknowledged_at is null") == 1);
+    // Whether the PLC has it or not.
+    CHECK(b.flag() == (kind == "drop_after" ? 1 : 0));
+    b.await("the link", [&] { return b.run() == "ok"; });
+    CHECK(b.flag() == 1);
+    CHECK(b.rows() == 1);
+    CHECK(b.requests() == 1);
+    CHECK(b.count("equipment_failure where acknowledged_at is not null") == 1);
+    CHECK(b.acknowledged() == 1);
 }
 
 TEST_CASE("a map whose failure block has its time as text or as seconds goes the same way (L-42)")

@@ -41,6 +41,8 @@ public:
     const std::string& detail() const { return detail_; }
     // A new process on the same database and PLC, as far as the task can tell.
     void restart();
+    // From the next restart on.
+    void set(const std::string& name, const std::string& value) { changes_[name] = value; }
 
     void raise(const std::string& info, const std::vector<std::uint16_t>& time, const std::string& equipment = "SILO-101");
     // The PLC's clock says so, in UTC.
