@@ -14,6 +14,7 @@ namespace {
 
 constexpr int torn_runs_for_alert = 3;
 constexpr int refused_for_alert = 3;
+constexpr int looks_in_a_run = 5;
 // A PLC that makes the same failure new again at every look does not report so many: it does not keep the flag.
 constexpr int comebacks_believed = 3;
 
@@ -34,7 +35,7 @@ void equipment_failure::start_afresh()
     settled_.clear();
     owed_.reset();
     newest_.reset();
-    newest_known_ = codes_told_ = false;
+    newest_known_ = codes_told_ = may_have_hit_another_ = false;
     answered_ = {};
     inconsistent_ = refused_ = 0;
     told_.clear();
@@ -156,9 +157,9 @@ asio::awaitable<void> equipment_failure::answered_by_plc(const plc::failure_answ
     case answer::moved_on:
     case answer::overwritten: break;
     }
-    // Another one stands there: it is looked at, and stored, before anything is written about it.
+    // Another one stands there, acknowledged with this one perhaps: it is stored before the PLC puts the next in its place.
     r.detail += "stored; the PLC shows something else by now";
-    if (auto* task = line_.task(task_names::equipment_failure)) task->wake();
+    look_again_ = true;
 }
 
 asio::awaitable<void> equipment_failure::acknowledge(const domain::words& block, run_result& r)
@@ -175,6 +176,7 @@ asio::awaitable<void> equipment_failure::acknowledge(const domain::words& block,
         co_return;
     }
     plc::failure_answer said;
+    may_have_hit_another_ = true;
     try {
         said = co_await line_.device().acknowledge_failure(block);
     } catch (const plc::error& e) {
@@ -186,6 +188,7 @@ asio::awaitable<void> equipment_failure::acknowledge(const domain::words& block,
     lock.reset();
     BATCHBRIDGE_CRASH_POINT("failure.flag_written");
     if (r.what == run_result::kind::failed) co_return not_kept();
+    may_have_hit_another_ = said.what == answer::overwritten;
     co_await answered_by_plc(said, r);
 }
 
@@ -214,20 +217,22 @@ asio::awaitable<run_result> equipment_failure::settle(const domain::words& block
     flag_stands();
     owed_.reset();
     const auto row = co_await newest();
-    if (!row || row->acknowledged) {
+    const auto e = domain::decode_failure(line_.map(), block, line_.config().timezone, core::utc_now());
+    const bool another = row && e && e->raw != row->raw;
+    if (!row || (row->acknowledged && !(another && may_have_hit_another_))) {
+        may_have_hit_another_ = false;
         settled_ = block;
         co_return run_result::skipped("the PLC reports no new failure");
     }
-    const auto e = domain::decode_failure(line_.map(), block, line_.config().timezone, core::utc_now());
     auto id = row->id;
-    if (e && e->raw != row->raw) {
+    if (another) {
         // The PLC put it there in the moment in which the one before was acknowledged, by us or by another hand.
         co_await remember(*e);
         id = owed_->id;
         owed_.reset();
     }
     co_await line_.env().store.failure_acknowledged(line_.hold(), id, "found acknowledged");
-    newest_known_ = false;
+    newest_known_ = may_have_hit_another_ = false;
     settled_ = block;
     core::log::info(about(), "failure {} was found acknowledged at the PLC", id);
     co_return run_result::done(true, "a failure was found acknowledged");
@@ -240,6 +245,7 @@ asio::awaitable<run_result> equipment_failure::look(const domain::words& block)
     over(unknown_flag);
     if (flag == 1) co_return co_await settle(block);
     const auto e = domain::decode_failure(line_.map(), block, line_.config().timezone, core::utc_now());
+    may_have_hit_another_ = false;
     if (!e) {
         over(not_acknowledged);
         owed_.reset();
@@ -249,29 +255,36 @@ asio::awaitable<run_result> equipment_failure::look(const domain::words& block)
     co_return co_await take(block, *e);
 }
 
+asio::awaitable<run_result> equipment_failure::observe()
+{
+    const auto seen = co_await line_.device().observe_failure(settled_);
+    line_.env().board.up("plc " + line_.name());
+    if (seen.what == plc::observation::kind::inconsistent) co_return not_read_well("changes while it is read");
+    inconsistent_ = 0;
+    over(inconsistent);
+    if (seen.what == plc::observation::kind::accepted) co_return co_await look(seen.image);
+    if (domain::failure_flag(line_.map(), seen.image) == 1) flag_stands();
+    co_return run_result::skipped("the PLC reports no new failure");
+}
+
 asio::awaitable<run_result> equipment_failure::cycle()
 {
-    plc::observation seen;
+    auto result = run_result::skipped({});
     std::exception_ptr refused;
-    std::string why = "changes while it is read";
-    seen.what = plc::observation::kind::inconsistent;
-    try {
-        seen = co_await line_.device().observe_failure(settled_);
-    } catch (const plc::error& e) {
-        if (e.kind() != core::error_kind::rejected) throw;
-        refused = std::current_exception();
-        why = fmt::format("is refused: {}", e.what());
+    std::string why;
+    for (int i = 0; i < looks_in_a_run && !refused && (i == 0 || look_again_); ++i) {
+        look_again_ = false;
+        const bool changed = result.changed;
+        try {
+            result = co_await observe();
+        } catch (const plc::error& e) {
+            if (e.kind() != core::error_kind::rejected) throw;
+            refused = std::current_exception();
+            why = fmt::format("is refused: {}", e.what());
+        }
+        result.changed = result.changed || changed;
     }
-    line_.env().board.up("plc " + line_.name());
-    auto result = run_result::skipped("the PLC reports no new failure");
-    if (seen.what == plc::observation::kind::inconsistent) {
-        result = not_read_well(why);
-    } else {
-        inconsistent_ = 0;
-        over(inconsistent);
-        if (seen.what == plc::observation::kind::accepted) result = co_await look(seen.image);
-        else if (domain::failure_flag(line_.map(), seen.image) == 1) flag_stands();
-    }
+    if (refused) not_read_well(why);
     co_await tell();
     if (refused) std::rethrow_exception(refused);
     // Not while a load is being written: it would only have to connect again.

@@ -21,6 +21,8 @@ public:
 
 private:
     boost::asio::awaitable<run_result> cycle();
+    // Reads the block and acts on it.
+    boost::asio::awaitable<run_result> observe();
     boost::asio::awaitable<run_result> look(const domain::words& block);
     // Flag 0 and an event. Stores it unless this process knows that it has, and acknowledges it.
     boost::asio::awaitable<run_result> take(const domain::words& block, const domain::failure_event& e);
@@ -54,6 +56,8 @@ private:
         domain::words raw;
         int times = 0;                   // acknowledged in a row, and new again at the next look
     };
+    // The last look met another failure than it meant: it must not wait for the next run.
+    bool look_again_ = false;
     enum class told { unknown, raised, over };
 
     line& line_;
@@ -61,6 +65,7 @@ private:
     std::optional<owed> owed_;
     std::optional<store::failure_row> newest_;
     bool newest_known_ = false, codes_told_ = false;
+    bool may_have_hit_another_ = false;  // the flag was written, and what the block showed then is not known to be what was meant
     answered answered_;
     int inconsistent_ = 0, refused_ = 0;
     std::map<std::string, told> told_;

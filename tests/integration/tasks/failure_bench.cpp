@@ -4,9 +4,13 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/json/parse.hpp>
 
-#include <ctime>
+#include <unistd.h>
+
+#include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <sstream>
 
@@ -29,13 +33,27 @@ failure_bench::failure_bench(const settings& changes, const std::string& map, st
     ::setenv("BATCHBRIDGE_LEASE_SCALE", "25", 1);
     core::log::init(core::log::level::error, core::log::format::text);
     model = std::make_unique<sim::plc_model>(map_, sim::plc_options{});
-    server = std::make_unique<sim::modbus_server>(*model, "127.0.0.1", 0, "");
+    plc_log_ = "/tmp/failure-bench-XXXXXX";
+    ::close(::mkstemp(plc_log_.data()));
+    server = std::make_unique<sim::modbus_server>(*model, "127.0.0.1", 0, plc_log_);
     start();
 }
 
 failure_bench::~failure_bench()
 {
     stop();
+    std::remove(plc_log_.c_str());
+}
+
+std::vector<std::string> failure_bench::acknowledged_texts() const
+{
+    std::vector<std::string> out;
+    std::ifstream file(plc_log_);
+    for (std::string line; std::getline(file, line);) {
+        const auto o = boost::json::parse(line).as_object();
+        if (const auto* e = o.if_contains("event"); e != nullptr && e->as_string() == "failure_acknowledged") out.emplace_back(o.at("text").as_string());
+    }
+    return out;
 }
 
 void failure_bench::start()

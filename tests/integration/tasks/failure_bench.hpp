@@ -55,6 +55,8 @@ public:
     }
     int flag() { return plc([this](auto& m) { return static_cast<int>(m.registers()[static_cast<std::size_t>(map_.failure.start + map_.failure.flag.at)]); }); }
     void set_flag(int value) { plc([&](auto& m) { m.registers()[static_cast<std::size_t>(map_.failure.start + map_.failure.flag.at)] = static_cast<std::uint16_t>(value); return 0; }); }
+    // What was acknowledged at the PLC, "SILO-101: MOTOR_TRIP" each, by its own log.
+    std::vector<std::string> acknowledged_texts() const;
     int acknowledged() { return plc([](auto& m) { return m.failures().acknowledged; }); }
 
     void await(const std::string& what, const std::function<bool()>& done, std::chrono::milliseconds limit = 15s);
@@ -80,7 +82,7 @@ private:
 
     settings changes_;
     domain::plant_map map_;
-    std::string detail_;
+    std::string detail_, plc_log_;
     std::unique_ptr<asio::io_context> ioc_;
     std::unique_ptr<core::config> config_;
     std::unique_ptr<pg::pool> pool_;
