@@ -199,14 +199,13 @@ bool equipment_failure::comes_back(const domain::failure_event& e) const
 
 asio::awaitable<run_result> equipment_failure::take(const domain::words& block, const domain::failure_event& e)
 {
-    const bool stored_here = owed_ && owed_->raw == e.raw;
-    bool is_new = false;
-    if (!stored_here && comes_back(e)) {
+    const auto is_owed = [&] { return owed_ && owed_->raw == e.raw; };
+    if (!is_owed() && comes_back(e)) {
         const auto row = co_await newest();
         if (row) owed_ = owed{row->id, e.raw, true};
-    } else if (!stored_here) {
-        is_new = co_await remember(e);
     }
+    bool is_new = false;
+    if (!is_owed()) is_new = co_await remember(e);
     auto r = run_result::done(is_new, fmt::format("{}: {}, ", e.equipment_code, e.info));
     co_await acknowledge(block, r);
     co_return r;
