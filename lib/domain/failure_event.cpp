@@ -171,6 +171,45 @@ std::uint16_t failure_flag(const plant_map& map, std::span<const std::uint16_t> 
     return block[static_cast<std::size_t>(map.failure.flag.at)];
 }
 
+words failure_content(const plant_map& map, std::span<const std::uint16_t> block)
+{
+    const auto& f = map.failure;
+    words out(block.size(), 0);
+    for (const auto* part : {&f.equipment_code, &f.info, &f.time}) std::copy_n(block.begin() + part->at, part->words, out.begin() + part->at);
+    return out;
+}
+
+bool same_failure(const plant_map& map, std::span<const std::uint16_t> a, std::span<const std::uint16_t> b)
+{
+    if (a.size() != b.size()) return false;
+    return a.empty() || failure_content(map, a) == failure_content(map, b);
+}
+
+bool same_block(const plant_map& map, std::span<const std::uint16_t> a, std::span<const std::uint16_t> b)
+{
+    return same_failure(map, a, b) && (a.empty() || failure_flag(map, a) == failure_flag(map, b));
+}
+
+failure_notes notes_on(const plant_map& map, const failure_event& e, const std::string& zone)
+{
+    failure_notes out;
+    if (std::none_of(map.silos.begin(), map.silos.end(), [&](const silo& s) { return s.equipment == e.equipment_code; }))
+        out.raised.push_back({"failure_equipment", e.equipment_code,
+                              fmt::format("the PLC reports a failure of {} ({}), which is not among the equipment codes of the map's silos: the maintenance request may name no equipment", e.equipment_code, e.info)});
+    if (e.source == time_source::receipt) {
+        out.raised.push_back({"failure_time", failure_subject,
+                              fmt::format("the failure of {} ({}) came without a valid time ({}): the time of receipt, {}, is used", e.equipment_code, e.info, e.time_text.empty() ? "no text" : e.time_text, core::to_iso(e.at))});
+        return out;
+    }
+    out.over.emplace_back("failure_time");
+    if (e.doubtful_clock)
+        out.raised.push_back({"failure_clock", failure_subject,
+                              fmt::format("time zone? The PLC says that the failure of {} ({}) was at {}, which read in PLC_TIMEZONE {} is {}, more than 15 minutes from its receipt. Unless it waited so long to be read, set the zone or the PLC's clock",
+                                          e.equipment_code, e.info, e.time_text, zone, core::to_iso(e.at))});
+    else out.over.emplace_back("failure_clock");
+    return out;
+}
+
 std::optional<failure_event> decode_failure(const plant_map& map, std::span<const std::uint16_t> block, const std::string& zone, core::utc_time received)
 {
     const auto& f = map.failure;
@@ -179,8 +218,7 @@ std::optional<failure_event> decode_failure(const plant_map& map, std::span<cons
     e.info = decode_text(map, f.info, block);
     const auto says = upper(e.info);
     if (e.equipment_code.empty() || says.empty() || std::find(no_event.begin(), no_event.end(), says) != no_event.end()) return std::nullopt;
-    e.raw.assign(block.begin(), block.end());
-    e.raw[static_cast<std::size_t>(f.flag.at)] = 0;
+    e.raw = failure_content(map, block);
     e.at = received;
     if (const auto t = time_of(map, block, zone, received, e.time_text)) {
         e.at = t->at;

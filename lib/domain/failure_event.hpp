@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace batchbridge::domain {
 
@@ -29,7 +30,7 @@ struct failure_event {
     time_source source = time_source::receipt;
     std::string time_text;        // what the time registers say, for people: "2026-11-24 10:46:09" or why it is none
     bool doubtful_clock = false;  // the PLC's time is more than 15 min from the receipt: alert "time zone?"
-    words raw;                    // the whole block without the flag
+    words raw;                    // failure_content of the block
 };
 
 // How many words are read: the whole block, flag included.
@@ -37,8 +38,27 @@ int failure_words(const plant_map& map);
 // flag: 0 = new, 1 = read. Anything else is no flag the handshake knows.
 std::uint16_t failure_flag(const plant_map& map, std::span<const std::uint16_t> block);
 
+// The block without its flag, and without registers between the fields: what the map does not name is no part of an event,
+// and a counter there must not make two events out of one. Words left out are 0.
+words failure_content(const plant_map& map, std::span<const std::uint16_t> block);
+bool same_failure(const plant_map& map, std::span<const std::uint16_t> a, std::span<const std::uint16_t> b);
+// The flag too.
+bool same_block(const plant_map& map, std::span<const std::uint16_t> a, std::span<const std::uint16_t> b);
+
 // nullopt: no event (empty code, or an info that says so). `received` is the time of receipt, `zone` PLC_TIMEZONE.
 std::optional<failure_event> decode_failure(const plant_map& map, std::span<const std::uint16_t> block, const std::string& zone, core::utc_time received);
+
+// What a person should know beside the event. A later event with a good time ends `failure_clock` and `failure_time`.
+struct failure_note {
+    std::string kind;             // failure_clock, failure_time (about the PLC), failure_equipment (about the code)
+    std::string subject, text;
+};
+struct failure_notes {
+    std::vector<failure_note> raised;
+    std::vector<std::string> over;   // kinds, with subject failure_subject
+};
+inline constexpr const char* failure_subject = "plc";
+failure_notes notes_on(const plant_map& map, const failure_event& e, const std::string& zone);
 
 // "2026-11-24T10:46:09Z", "2026-11-24 10:46:09", "2026/11/24 10:46", "24/11/2026 ..", "24-11-2026 ..", "24.11.2026 ..";
 // seconds optional, ISO with "Z" or an offset. Day before month, as the plants of this product write it.

@@ -30,6 +30,17 @@ struct observation {
     domain::words image;       // accepted: the picture that counts
 };
 
+// What became of the acknowledgement of a failure.
+struct failure_answer {
+    enum class kind {
+        kept,          // the flag reads 1 and the block shows that failure
+        not_kept,      // it was written, and does not read 1
+        moved_on,      // the block showed something else, or was not new any more: nothing was written
+        overwritten    // it was written, and afterwards the block shows something else: that may have been acknowledged unseen
+    } what = kind::not_kept;
+    domain::words image;       // the whole block as it reads now
+};
+
 class device {
 public:
     virtual ~device() = default;
@@ -69,6 +80,13 @@ public:
 
     // start-over: every WRITE slot zeroed, slot 1's name first, then every slot's status_read_data set to 1, slot 1's last.
     virtual boost::asio::awaitable<void> clear_recipes() = 0;
+
+    // The failure block, flag included (domain::failure_words). One request when it is equal to `stored`, which may be empty;
+    // else it is believed only when two reads in a row are equal, of up to three pairs: the PLC may be writing it.
+    virtual boost::asio::awaitable<observation> observe_failure(const domain::words& stored) = 0;
+    // Sets the flag to 1 (FC06) and reads back. Only if the block, read right before, still shows the failure of `image` as
+    // new: what nobody has stored is never acknowledged.
+    virtual boost::asio::awaitable<failure_answer> acknowledge_failure(const domain::words& image) = 0;
 
     // After a read cycle: closes the connection if the map's quirk close_after_cycle asks for it.
     virtual boost::asio::awaitable<void> end_cycle() { co_return; }

@@ -1,5 +1,6 @@
 #include "plc/modbus_device.hpp"
 
+#include "domain/failure_event.hpp"
 #include "domain/slot_observer.hpp"
 #include "modbus/link.hpp"
 
@@ -159,6 +160,42 @@ public:
         co_return back.front() == 1;
     }
 
+    asio::awaitable<observation> observe_failure(const words& stored) override
+    {
+        observation o;
+        auto first = co_await read_failure();
+        if (domain::same_block(map_, first, stored)) {
+            o.image = std::move(first);
+            co_return o;
+        }
+        for (int i = 0; i < observe_tries; ++i) {
+            auto second = co_await read_failure();
+            if (domain::same_block(map_, first, second)) {
+                o.what = observation::kind::accepted;
+                o.image = std::move(second);
+                co_return o;
+            }
+            first = std::move(second);
+        }
+        o.what = observation::kind::inconsistent;
+        co_return o;
+    }
+
+    asio::awaitable<failure_answer> acknowledge_failure(const words& image) override
+    {
+        failure_answer out;
+        out.image = co_await read_failure();
+        if (!domain::same_failure(map_, out.image, image) || domain::failure_flag(map_, out.image) != 0) {
+            out.what = failure_answer::kind::moved_on;
+            co_return out;
+        }
+        co_await write_flag(map_.failure.start + map_.failure.flag.at, 1);
+        out.image = co_await read_failure();
+        if (!domain::same_failure(map_, out.image, image)) out.what = failure_answer::kind::overwritten;
+        else if (domain::failure_flag(map_, out.image) == 1) out.what = failure_answer::kind::kept;
+        co_return out;
+    }
+
 private:
     [[noreturn]] static void translate(const modbus::error& e)
     {
@@ -179,6 +216,8 @@ private:
     {
         std::fill_n(image.begin() + map_.fields.mo_id.at, map_.fields.mo_id.words, std::uint16_t{0});
     }
+
+    asio::awaitable<words> read_failure() { co_return co_await read(map_.failure.start, domain::failure_words(map_)); }
 
     // One request when it fits, as the consistency rule wants it; a wider slot takes several.
     asio::awaitable<words> read(int address, int count)

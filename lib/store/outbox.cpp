@@ -48,21 +48,21 @@ pg::statement journal_attempt(std::int64_t attempt_id, const std::string& answer
 
 }  // namespace
 
-asio::awaitable<std::vector<delivery>> store::due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db, core::duration unclear_wait, int limit)
+asio::awaitable<std::vector<delivery>> store::due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db, core::duration unclear_wait, int limit, std::optional<domain::delivery_kind> except)
 {
     pg::statement s("select * from (select distinct on (o.odoo_id, case when o.odoo_id = 0 then o.id end) " + delivery_columns + batch_columns + ", o.next_at as o_next, " + kind_order + " as o_rank from odoo_outbox o left join mo_batch b on b.id = o.batch_id where " +
-                    open_sql + " and o.next_at <= now() and coalesce(" + clear_at + ", '-infinity') <= now() order by o.odoo_id, case when o.odoo_id = 0 then o.id end, " + kind_order + ", o.next_at) q order by o_rank, o_next limit $4");
-    s.bind(pg::array_of(lines)).bind(odoo_db).bind(interval_of(unclear_wait)).bind(limit);
+                    open_sql + " and o.kind <> $5 and o.next_at <= now() and coalesce(" + clear_at + ", '-infinity') <= now() order by o.odoo_id, case when o.odoo_id = 0 then o.id end, " + kind_order + ", o.next_at) q order by o_rank, o_next limit $4");
+    s.bind(pg::array_of(lines)).bind(odoo_db).bind(interval_of(unclear_wait)).bind(limit).bind(except ? domain::to_string(*except) : "");
     const auto r = co_await read_one(pool_, s);
     std::vector<delivery> out;
     for (std::size_t i = 0; i < r.rows(); ++i) out.push_back(delivery_of(r, i));
     co_return out;
 }
 
-asio::awaitable<std::optional<core::duration>> store::next_delivery_in(const std::vector<std::string>& lines, const std::string& odoo_db, core::duration unclear_wait)
+asio::awaitable<std::optional<core::duration>> store::next_delivery_in(const std::vector<std::string>& lines, const std::string& odoo_db, core::duration unclear_wait, std::optional<domain::delivery_kind> except)
 {
-    pg::statement s("select (extract(epoch from min(greatest(o.next_at, " + clear_at + ")) - now()) * 1000)::bigint from odoo_outbox o where " + open_sql);
-    s.bind(pg::array_of(lines)).bind(odoo_db).bind(interval_of(unclear_wait));
+    pg::statement s("select (extract(epoch from min(greatest(o.next_at, " + clear_at + ")) - now()) * 1000)::bigint from odoo_outbox o where " + open_sql + " and o.kind <> $4");
+    s.bind(pg::array_of(lines)).bind(odoo_db).bind(interval_of(unclear_wait)).bind(except ? domain::to_string(*except) : "");
     const auto r = co_await read_one(pool_, s);
     if (r.at(0, 0).is_null()) co_return std::nullopt;
     co_return core::duration(std::chrono::milliseconds(std::max<std::int64_t>(0, r.at(0, 0).as_int64())));

@@ -12,6 +12,7 @@
 #include "domain/batch.hpp"
 #include "domain/component_mapping.hpp"
 #include "domain/delivery.hpp"
+#include "domain/failure_event.hpp"
 #include "domain/order.hpp"
 #include "pg/pool.hpp"
 
@@ -172,6 +173,19 @@ struct run_record {
     std::string detail;
 };
 
+// The line's newest failure that came from its PLC.
+struct failure_row {
+    std::int64_t id = 0;
+    std::string equipment_code;
+    domain::words raw;
+    bool acknowledged = false;      // its flag was read as 1
+};
+struct stored_failure {
+    std::int64_t id = 0;
+    bool is_new = false;            // false: it was stored before, and nothing was changed
+    bool acknowledged = false;      // as failure_row
+};
+
 // mo_batch rows and counts for health and API; lists are ordered by id.
 class store {
 public:
@@ -242,6 +256,16 @@ public:
     // how: "acknowledged", "slot moved on", "dropped".
     boost::asio::awaitable<void> close_duty(const hold& h, std::int64_t duty_id, const std::string& how);
 
+    // --- equipment failures ----------------------------------------------------------------------------------------
+    // Stores the failure with its outbox row (maintenance_request), journal row and notes, unless it is a repeat: of one
+    // whose time was the PLC's and near its receipt, by equipment, time and description (whatever became of it); of the
+    // line's newest, while that is not acknowledged, by its raw words. So the same words after an acknowledgement are a new
+    // failure if their time cannot tell (none, or of a clock that is wrong).
+    boost::asio::awaitable<stored_failure> store_failure(const hold& h, const domain::failure_event& e, const domain::failure_notes& notes, const std::string& odoo_db);
+    boost::asio::awaitable<std::optional<failure_row>> newest_failure(const std::string& line);
+    // Its flag was read as 1. `how`: "acknowledged", "found acknowledged" ..
+    boost::asio::awaitable<void> failure_acknowledged(const hold& h, std::int64_t failure_id, const std::string& how);
+
     // --- history ---------------------------------------------------------------------------------------------------
     // Completed rows without an open or sent finish get one; returns how many (0 is right).
     boost::asio::awaitable<int> sweep_completed(const hold& h);
@@ -265,11 +289,13 @@ public:
     // --- deliveries ------------------------------------------------------------------------------------------------
     // Rows of these lines and this odoo_db that may be worked on now: state due or sending, next_at passed, no attempt of
     // the same order without outcome younger than `unclear_wait`. By kind's priority, then next_at. One row per order.
+    // `except`: rows of this kind wait, for a version that sends them.
     boost::asio::awaitable<std::vector<delivery>> due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db,
-                                                                 core::duration unclear_wait, int limit);
+                                                                 core::duration unclear_wait, int limit,
+                                                                 std::optional<domain::delivery_kind> except = std::nullopt);
     // How long until one may become due (0 = now); nullopt: nothing open.
     boost::asio::awaitable<std::optional<core::duration>> next_delivery_in(const std::vector<std::string>& lines, const std::string& odoo_db,
-                                                                           core::duration unclear_wait);
+                                                                           core::duration unclear_wait, std::optional<domain::delivery_kind> except = std::nullopt);
     boost::asio::awaitable<std::optional<delivery>> delivery_by_id(std::int64_t id);
     // Raises the alert foreign_database, which names every order of the line with an open delivery for another database than
     // `odoo_db`, or resolves it when there is none. The names; such rows are never sent.

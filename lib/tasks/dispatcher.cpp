@@ -25,6 +25,7 @@ constexpr auto drain_step = std::chrono::milliseconds(200);   // 5 calls/s after
 constexpr auto first_retry = std::chrono::seconds(1);
 constexpr auto longest_without_database = std::chrono::seconds(5);
 constexpr auto held_off_poll = std::chrono::seconds(1);       // while rows that the database calls due have to wait all the same
+constexpr auto not_sent_yet = delivery_kind::maintenance_request;   // by this version: its rows stay due, in nobody's way
 constexpr std::size_t many_setbacks = 200;
 constexpr core::backoff_limits probe_pace{std::chrono::seconds(1), std::chrono::seconds(30)};
 
@@ -247,7 +248,7 @@ asio::awaitable<void> dispatcher::round()
         co_await env_.deliveries.wait_until(clock::now() + std::chrono::milliseconds(200));
         co_return;
     }
-    const auto rows = co_await env_.store.due_deliveries(lines, env_.config.odoo_db, env_.config.odoo_unclear_wait, rows_per_round);
+    const auto rows = co_await env_.store.due_deliveries(lines, env_.config.odoo_db, env_.config.odoo_unclear_wait, rows_per_round, not_sent_yet);
     round_fault_.clear();
     bool held_off = false;
     if (rows.empty()) draining_ = false;
@@ -287,7 +288,7 @@ asio::awaitable<void> dispatcher::round()
         // Others become due meanwhile, while a call may take a minute.
         wait = held_off_poll;
     } else {
-        const auto next = co_await env_.store.next_delivery_in(lines, env_.config.odoo_db, env_.config.odoo_unclear_wait);
+        const auto next = co_await env_.store.next_delivery_in(lines, env_.config.odoo_db, env_.config.odoo_unclear_wait, not_sent_yet);
         // A row in flight is not offered again; ask again when one ended.
         if (next) wait = std::min<clock::duration>(wait, std::max<clock::duration>(*next, std::chrono::milliseconds(orders_.empty() ? 10 : 250)));
     }

@@ -4,6 +4,7 @@
 #include "pg/error.hpp"
 #include "tasks/auto_sync_mo.hpp"
 #include "tasks/cleanup.hpp"
+#include "tasks/equipment_failure.hpp"
 #include "tasks/plc_read_sync.hpp"
 #include "tasks/process_completed.hpp"
 
@@ -40,6 +41,7 @@ const char* variable_of(std::string_view task)
     if (task == task_names::auto_sync_mo) return "ENABLE_TASK_1_AUTO_SYNC";
     if (task == task_names::plc_read_sync) return "ENABLE_TASK_2_PLC_READ";
     if (task == task_names::process_completed) return "ENABLE_TASK_3_PROCESS_COMPLETED";
+    if (task == task_names::equipment_failure) return "ENABLE_TASK_5_EQUIPMENT_FAILURE";
     return "ENABLE_TASK_6_CLEANUP";
 }
 
@@ -86,6 +88,7 @@ line::line(environment& env, core::line_config config, domain::plant_map map, co
     env_.board.assign_line("plc " + config_.name, config_.name);
     device_ = make_device([this] { return may_write() && env_.locks.valid(); });
     reader_ = std::make_unique<plc_read_sync>(*this);
+    failures_ = std::make_unique<equipment_failure>(*this);
     make_tasks();
 }
 
@@ -122,6 +125,7 @@ void line::make_tasks()
     add(task_names::auto_sync_mo, c.auto_sync_mo, [this] { return auto_sync_mo(*this); });
     add(task_names::plc_read_sync, c.plc_read_sync, [this] { return reader_->run(); });
     add(task_names::process_completed, c.process_completed, [this] { return process_completed(*this); });
+    add(task_names::equipment_failure, c.equipment_failure, [this] { return failures_->run(); });
     add(task_names::cleanup, c.cleanup, [this] { return cleanup(*this); });
 }
 
@@ -137,7 +141,7 @@ void line::announce(const std::map<std::string, std::string>& settings) const
         else why = fmt::format("{}={}", variable_of(t->name()), t->enabled());
         core::log::info(about, "task {} is {}: {}", t->name(), state, why);
     }
-    for (const auto* later : {"monitor_batch_health", "equipment_failure_monitoring"}) core::log::info(about, "task {} is off: not in this version", later);
+    core::log::info(about, "task {} is off: not in this version", task_names::health_monitor);
     if (!c.plc_writes)
         core::log::warning(about,
                            "PLC_WRITES is not true: nothing is written to the PLC and no order is taken. To commission: compare "
@@ -275,6 +279,7 @@ asio::awaitable<void> line::serve()
     announce(settings);
     rows_changed();
     reader_->start_afresh();
+    failures_->start_afresh();
     env_.deliveries.set();
     core::task_group group(env_.executor, [about](const std::string& name, std::exception_ptr e) {
         core::log::error(about, "task {} ended: {}", name, core::describe(e));

@@ -18,6 +18,7 @@
 
 namespace batchbridge::tasks {
 
+class equipment_failure;
 class plc_read_sync;
 
 class line {
@@ -80,6 +81,7 @@ private:
     core::async_mutex plc_writes_;
     core::event changed_;               // lease lost, stop
     std::unique_ptr<plc_read_sync> reader_;
+    std::unique_ptr<equipment_failure> failures_;
     std::vector<std::unique_ptr<periodic>> tasks_;
     struct recorded {
         std::chrono::steady_clock::time_point at{};

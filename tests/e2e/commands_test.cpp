@@ -320,6 +320,7 @@ TEST_CASE("the log at the start says of each task whether it is on, and which sw
     wait_until("the line's tasks", seconds(20), [&] { return said("task cleanup is on, every 24h: ENABLE_TASK_6_CLEANUP=true") == 1; });
     CHECK(said(read_sync + "on, every 100ms: ENABLE_TASK_2_PLC_READ=true") == 1);
     CHECK(said("task process_completed_batches is off: ENABLE_TASK_3_PROCESS_COMPLETED=false") == 1);
+    CHECK(said("task equipment_failure_monitoring is on, every 5s: ENABLE_TASK_5_EQUIPMENT_FAILURE=true") == 1);
     CHECK(said("task monitor_batch_health is off: not in this version") == 1);
     for (const std::string enabled : {"false", "true"}) {
         CHECK(b.p.bridge("POST", "/api/v1/lines/line1/tasks/plc_read_sync", "{\"enabled\": " + enabled + "}", token_secret).status == 200);

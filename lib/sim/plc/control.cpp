@@ -1,5 +1,7 @@
 #include "sim/plc/control.hpp"
 
+#include "domain/failure_event.hpp"
+
 #include <boost/json/parse.hpp>
 
 #include <fmt/format.h>
@@ -72,6 +74,11 @@ json::object state_of(plc_model& model, const modbus_server& server)
     out["idle"] = model.idle();
     out["loads_taken"] = model.loads_taken();
     out["batches_finished"] = std::count_if(model.finished().begin(), model.finished().end(), [](const auto& f) { return !f.failed; });
+    json::object failures;
+    failures["raised"] = model.failures().raised;
+    failures["acknowledged"] = model.failures().acknowledged;
+    failures["overwritten"] = model.failures().overwritten;
+    out["failures"] = std::move(failures);
     out["requests"] = server.requests();
     out["connections"] = server.connections();
     out["most_connections"] = server.most_connections();
@@ -151,6 +158,39 @@ plc_fault fault_of(const json::object& body, const domain::plant_map& map)
     return f;
 }
 
+// What goes into the registers of the map's time field.
+std::vector<std::uint16_t> time_words(const domain::plant_map& map, const json::object& body)
+{
+    const auto* v = body.if_contains("time");
+    if (v == nullptr || v->is_array()) return register_values(body, "time");
+    auto f = map.failure.time;
+    f.at = 0;
+    std::vector<std::uint16_t> out(static_cast<std::size_t>(f.words), 0);
+    if (v->is_string() && f.type == domain::value_type::ascii) domain::encode_text(map, f, std::string_view(v->get_string()), out);
+    else if (v->is_int64() && f.type == domain::value_type::u32) domain::encode_value(map, f, core::decimal::from_scaled(v->get_int64(), 0), out);
+    else throw bad_request("time: expected the words of the time field, or what the map's format says: a text, or seconds");
+    return out;
+}
+
+void raise_failure(plc_model& model, const json::object& body)
+{
+    const auto& map = model.map();
+    if (const auto* keep = body.if_contains("keep")) {
+        if (!keep->is_bool()) throw bad_request("keep: expected true or false");
+        model.keep_failure_flag(keep->get_bool());
+    }
+    const auto whole = register_values(body, "words");
+    if (whole.empty()) {
+        if (body.contains("equipment")) model.raise_failure(text(body, "equipment"), text(body, "info"), time_words(map, body));
+        return;
+    }
+    const auto wanted = static_cast<std::size_t>(domain::failure_words(map));
+    if (whole.size() != wanted) throw bad_request(fmt::format("words: expected {}", wanted));
+    const auto at = model.registers().begin() + map.failure.start;
+    model.raise_failure(domain::decode_text(map, map.failure.equipment_code, whole), domain::decode_text(map, map.failure.info, whole), {});
+    std::copy(whole.begin(), whole.end(), at);
+}
+
 void act(plc_model& model, modbus_server& server, std::string_view target, const json::object& body)
 {
     const auto slot = [&] { return static_cast<int>(number(body, "slot", 1, 1, model.map().slots.count)); };
@@ -168,7 +208,7 @@ void act(plc_model& model, modbus_server& server, std::string_view target, const
         if (ec || !(speed > 0)) throw bad_request("speed: expected a number above 0");
         model.set_speed(speed);
     } else if (target == "/failure") {
-        model.raise_failure(text(body, "equipment"), text(body, "info"), register_values(body, "time"));
+        raise_failure(model, body);
     } else if (target == "/registers") {
         const auto values = register_values(body, "values");
         const auto at = static_cast<std::size_t>(number(body, "address", -1, 0, 65535));

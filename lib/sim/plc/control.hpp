@@ -9,7 +9,9 @@
 //   POST /take        {enabled}               taking of loads
 //   POST /speed       {speed}
 //   POST /fail_batch  {slot}                  status_operation = 1
-//   POST /failure     {equipment, info, time: [year, month, day, hour, minute, second]}
+//   POST /failure     {equipment, info, time}  time: the words of the map's time field ([2026, 11, 24, 10, 46, 9]), or a
+//                     text or a number of seconds for a map that declares one; {words: [..]}: the whole block as it stands
+//                     in the registers, flag included; {keep: false}: acknowledgements are not kept from now on
 //   POST /reboot                              every register 0
 #pragma once
 

@@ -258,6 +258,9 @@ const char* modbus_server::answer(int fd, const std::vector<std::uint8_t>& query
         n = modbus_reply(context.get(), query.data(), length, &mapping);
     }
     if (!kept.empty()) std::copy(kept.begin(), kept.end(), model_.read_slot(torn_slot).begin());
+    model_.written();
+    // Now and not at the next scan: the time of an acknowledgement is compared with that of a commit.
+    for (const auto& e : model_.take_events()) log_event(e);
     return n == exception_length ? "refused" : n < 0 ? "not sent" : "ok";
 }
 

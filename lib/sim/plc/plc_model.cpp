@@ -64,6 +64,7 @@ void plc_model::reboot()
     std::fill(registers_.begin(), registers_.end(), std::uint16_t{0});
     queue_.clear();
     current_ = 0;
+    failure_pending_ = false;
     events_.push_back({"rebooted", "every register is 0", 0, {}, {}, {}});
 }
 
@@ -84,8 +85,23 @@ void plc_model::raise_failure(const std::string& equipment, const std::string& i
     auto block = std::span(registers_).subspan(static_cast<std::size_t>(f.start));
     domain::encode_text(map_, f.equipment_code, equipment, block);
     domain::encode_text(map_, f.info, info, block);
-    for (std::size_t i = 0; i < time.size() && i < static_cast<std::size_t>(f.time.words); ++i) block[static_cast<std::size_t>(f.time.at) + i] = time[i];
+    for (std::size_t i = 0; i < static_cast<std::size_t>(f.time.words); ++i) block[static_cast<std::size_t>(f.time.at) + i] = i < time.size() ? time[i] : std::uint16_t{0};
     block[static_cast<std::size_t>(f.flag.at)] = 0;
+    ++failures_.raised;
+    if (std::exchange(failure_pending_, true)) ++failures_.overwritten;
+    events_.push_back({"failure_raised", fmt::format("{}: {}", equipment, info), 0, {}, {}, {}});
+}
+
+void plc_model::written()
+{
+    const auto& f = map_.failure;
+    auto block = std::span(registers_).subspan(static_cast<std::size_t>(f.start));
+    auto& flag = block[static_cast<std::size_t>(f.flag.at)];
+    if (!failure_pending_ || flag != 1) return;
+    ++failures_.acknowledged;
+    events_.push_back({"failure_acknowledged", fmt::format("{}: {}", domain::decode_text(map_, f.equipment_code, block), domain::decode_text(map_, f.info, block)), 0, {}, {}, {}});
+    if (keeps_flag_) failure_pending_ = false;
+    else flag = 0;
 }
 
 void plc_model::take_load()

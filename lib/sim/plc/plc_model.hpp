@@ -33,7 +33,8 @@ struct finished_batch {
 
 // Something that happened, for the log.
 struct plc_event {
-    std::string kind;                 // load_taken, started, skipped, finished, failed, rebooted
+    // load_taken, started, skipped, finished, failed, rebooted, failure_raised, failure_acknowledged
+    std::string kind;
     std::string text;                 // a sentence
     int slot = 0;                     // 0: none
     std::string order;
@@ -59,8 +60,17 @@ public:
     void fail_batch(int slot);
     // All registers and everything in hand are lost.
     void reboot();
-    // A new equipment failure, not yet read. `time`: year, month, day, hour, minute, second as they go into the registers.
+    // A new equipment failure, not yet read. `time`: the words of the map's time field as they go into the registers (the
+    // default map: year, month, day, hour, minute, second); missing ones are 0.
     void raise_failure(const std::string& equipment, const std::string& info, const std::vector<std::uint16_t>& time);
+    // Off: the PLC makes the failure new again at once when it is acknowledged.
+    void keep_failure_flag(bool on) noexcept { keeps_flag_ = on; }
+    // A client has written something: was it the acknowledgement of a failure?
+    void written();
+    struct failure_counts {
+        int raised = 0, acknowledged = 0, overwritten = 0;   // overwritten: raised while another one was not yet read
+    };
+    const failure_counts& failures() const noexcept { return failures_; }
 
     const std::vector<finished_batch>& finished() const noexcept { return finished_; }
     int loads_taken() const noexcept { return loads_; }
@@ -92,7 +102,9 @@ private:
     domain::silo_kg planned_, target_, actual_;
     core::decimal weight_, most_per_scan_;
     std::chrono::steady_clock::time_point next_start_{};
-    bool paused_ = false, takes_ = true;
+    bool paused_ = false, takes_ = true, keeps_flag_ = true;
+    bool failure_pending_ = false;
+    failure_counts failures_;
     std::vector<finished_batch> finished_;
     std::vector<plc_event> events_;
 };

@@ -94,6 +94,12 @@ TEST_CASE("an equipment failure is raised on request")
     c.post("/failure", R"({"equipment": "SILO-103", "info": "Motor overload", "time": [2026, 11, 23, 10, 46, 9]})");
     CHECK(json::serialize(c.get("/registers?start=8016&count=7").at("values")) == "[2026,11,23,10,46,9,0]");
     c.post("/failure", R"({"equipment": "A NAME THAT DOES NOT FIT", "info": ""})", 400);
+    c.post("/failure", R"({"equipment": "SILO-103", "info": "X", "time": "2026-11-23"})", 400);
+    c.post("/failure", R"({"keep": 1})", 400);
+    // A whole block as it stands, flag included.
+    c.post("/failure", R"({"words": [21313,0,0,0,0,0,0,0,22616,0,0,0,0,0,0,0,9,9,9,9,9,9,7]})");
+    CHECK(json::serialize(c.get("/registers?start=8016&count=7").at("values")) == "[9,9,9,9,9,9,7]");
+    CHECK(json::serialize(c.get("/state").at("failures")) == R"({"raised":2,"acknowledged":0,"overwritten":1})");
 }
 
 TEST_CASE("faults are asked for and ended")

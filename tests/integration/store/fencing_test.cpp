@@ -17,7 +17,7 @@ namespace {
 struct plant {
     explicit plant(store_bench& bench) : b(bench)
     {
-        b.change("truncate mo_batch, plc_load, mo_histories, odoo_outbox, plc_duty, order_refusal, journal, alert, task_run, setting restart identity cascade");
+        b.change("truncate mo_batch, plc_load, mo_histories, odoo_outbox, plc_duty, order_refusal, journal, alert, task_run, setting, equipment_failure restart identity cascade");
         const auto batches = b.load(b.h, {1, 2, 3, 4, 5});
         running = b.dose(batches[0].id, "10.5");
         completed = b.complete(batches[1].id, "20");
@@ -32,12 +32,14 @@ struct plant {
         attempt = b.await(b.db.begin_attempt(b.h, finish, "write_final", boost::json::object())).value();
         duty = b.await(b.db.open_duties("line1")).at(0).id;
         b.change("insert into order_refusal (line, odoo_db, odoo_id, mo_id, reason, retry_at) values ('line1', 'odoo', 77, 'WH/MO/00077', 'unit', now() + interval '1 hour')");
+        b.change("insert into equipment_failure (line, equipment_code, description, failure_date, time_source) values ('line1', 'SILO-101', 'MOTOR_TRIP', now(), 'plc')");
+        failure = std::stoll(b.value("select id from equipment_failure"));
         b.change("insert into alert (line, kind, subject, text, state, resolved_at) values ('line1', 'x', 'y', 'z', 'resolved', now() - interval '40 days')");
     }
     store_bench& b;
     domain::batch running, completed, loaded, held, parked;
     store::delivery consumption, finish;
-    std::int64_t attempt = 0, duty = 0;
+    std::int64_t attempt = 0, duty = 0, failure = 0;
 };
 
 struct writing_function {
@@ -97,6 +99,16 @@ std::vector<writing_function> writing_functions()
         {"touch_read", [](plant& p, const store::hold& h) { p.b.await(p.b.db.touch_read(h, {p.loaded.id})); }, ""},
         {"open_duty", [](plant& p, const store::hold& h) { p.b.await(p.b.db.open_duty(h, 1, "WH/MO/00001", p.running.id)); }, ""},
         {"close_duty", [](plant& p, const store::hold& h) { p.b.await(p.b.db.close_duty(h, p.duty, "acknowledged")); }, ""},
+        {"store_failure",
+         [](plant& p, const store::hold& h) {
+             domain::failure_event e;
+             e.equipment_code = "SILO-102";
+             e.info = "OVERLOAD";
+             e.at = core::utc_now();
+             p.b.await(p.b.db.store_failure(h, e, {}, "odoo"));
+         },
+         ""},
+        {"failure_acknowledged", [](plant& p, const store::hold& h) { p.b.await(p.b.db.failure_acknowledged(h, p.failure, "acknowledged")); }, ""},
         {"sweep_completed", [](plant& p, const store::hold& h) { p.b.await(p.b.db.sweep_completed(h)); }, "delete from odoo_outbox where kind = 'finish'"},
         {"archive", [](plant& p, const store::hold& h) { p.b.await(p.b.db.archive(h, p.completed.id, domain::history_status::completed, "", std::nullopt)); }, ""},
         {"reset_batch",

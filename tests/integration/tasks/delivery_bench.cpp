@@ -37,6 +37,8 @@ public:
     asio::awaitable<void> disarm(int) override { return fail<void>(); }
     asio::awaitable<void> clear_recipes() override { return fail<void>(); }
     asio::awaitable<bool> acknowledge(int) override { return fail<bool>(); }
+    asio::awaitable<plc::observation> observe_failure(const domain::words&) override { return fail<plc::observation>(); }
+    asio::awaitable<plc::failure_answer> acknowledge_failure(const domain::words&) override { return fail<plc::failure_answer>(); }
     void interrupt() noexcept override {}
 
 private:

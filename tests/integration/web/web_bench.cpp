@@ -42,6 +42,8 @@ public:
     asio::awaitable<void> disarm(int) override { return fail<void>(); }
     asio::awaitable<void> clear_recipes() override { return fail<void>(); }
     asio::awaitable<bool> acknowledge(int) override { return fail<bool>(); }
+    asio::awaitable<plc::observation> observe_failure(const domain::words&) override { return fail<plc::observation>(); }
+    asio::awaitable<plc::failure_answer> acknowledge_failure(const domain::words&) override { return fail<plc::failure_answer>(); }
     void interrupt() noexcept override {}
 
 private:
@@ -69,7 +71,7 @@ core::config configuration(const std::string& uri, const web_bench::environment&
                                // Port 9 (discard): nobody is there.
                                {"ODOO_URL", "http://127.0.0.1:9"}, {"ODOO_DB", "factory"}, {"ODOO_USERNAME", "plcbridge"}, {"ODOO_PASSWORD", "plc"},
                                {"ODOO_API", "jsonrpc"}, {"ENABLE_TASK_1_AUTO_SYNC", "false"}, {"ENABLE_TASK_2_PLC_READ", "false"},
-                               {"ENABLE_TASK_3_PROCESS_COMPLETED", "false"}, {"ENABLE_TASK_6_CLEANUP", "false"}, {"HTTP_LISTEN", "127.0.0.1:0"}, {"API_TOKEN", token}};
+                               {"ENABLE_TASK_3_PROCESS_COMPLETED", "false"}, {"ENABLE_TASK_5_EQUIPMENT_FAILURE", "false"}, {"ENABLE_TASK_6_CLEANUP", "false"}, {"HTTP_LISTEN", "127.0.0.1:0"}, {"API_TOKEN", token}};
     for (const auto& [name, value] : changes) all[name] = value;
     return core::load_config(
         [&all](const std::string& name) -> std::optional<std::string> {

@@ -5,6 +5,7 @@
 
 #include "domain/failure_event.hpp"
 
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 namespace core = batchbridge::core;
@@ -169,4 +170,119 @@ TEST_CASE("a time may be seconds since 1970")
     const auto e = domain::decode_failure(m, w, "Europe/Berlin", received);
     CHECK(e->source == time_source::plc);
     CHECK(e->at == utc("2026-11-24 09:58:07"));
+}
+
+TEST_CASE("the worked examples of 32-bit values come out of the codec (L-41)")
+{
+    const auto& f = map().silos.front().quantity;
+    words slot(static_cast<std::size_t>(map().slots.words), 0);
+    const auto words_of = [&](const core::decimal& kilograms) {
+        domain::encode_value(map(), f, kilograms, slot);
+        return words(slot.begin() + f.at, slot.begin() + f.at + f.words);
+    };
+    // 250000 and 90000 hundredths of a kilogram.
+    CHECK(words_of(kg("2500.00")) == words{3, 53392});
+    CHECK(words_of(kg("900.00")) == words{1, 24464});
+    CHECK(words_of(kg("1000.00")) == words{0x0001, 0x86A0});
+    slot[static_cast<std::size_t>(f.at)] = 3;
+    slot[static_cast<std::size_t>(f.at) + 1] = 53392;
+    CHECK(domain::decode_value(map(), f, slot) == kg("2500.00"));
+    // The failure block's seconds are such a pair too.
+    const auto m = map_with("epoch", 2);
+    words block_words(static_cast<std::size_t>(domain::failure_words(m)), 0);
+    domain::encode_value(m, m.failure.time, core::decimal(250000), block_words);
+    CHECK(words(block_words.begin() + 30, block_words.begin() + 32) == words{3, 53392});
+}
+
+TEST_CASE("a failure block has one way to say where it is and every other is refused at the start (L-40)")
+{
+    for (const std::string start : {R"("8000")", R"("D8000")", R"("8000-8022")", R"("D8000..D8022")", R"("8000, 8022")", "[8000, 8022]", R"({"from": 8000, "to": 8022})", "-1", "65536", "8000.5", "null"}) {
+        CAPTURE(start);
+        auto json = map_json();
+        json.at("failure").as_object()["start"] = boost::json::parse(start);
+        const auto faults = faults_of(json);
+        CHECK_THAT(joined(faults), Catch::Contains("failure.start: expected a whole number from 0 to 65535"));
+    }
+    for (const std::string at : {R"("16-21")", R"("D8016")", "[16, 21]"}) {
+        CAPTURE(at);
+        auto json = map_json();
+        json.at("failure").at("time").as_object()["at"] = boost::json::parse(at);
+        CHECK_THAT(joined(faults_of(json)), Catch::Contains("failure.time.at: expected a whole number"));
+    }
+    auto json = map_json();
+    json.at("failure").as_object()["range"] = "8000-8022";
+    json.at("failure").at("info").as_object()["to"] = 15;
+    const auto all = joined(faults_of(json));
+    CHECK_THAT(all, Catch::Contains("failure.range: unknown key"));
+    CHECK_THAT(all, Catch::Contains("failure.info.to: unknown key"));
+    // The predecessor's second spelling put the fields over each other: seen, and not found out by no event being valid.
+    json = map_json();
+    json.at("failure").at("time").as_object()["at"] = 15;
+    CHECK_THAT(joined(faults_of(json)), Catch::Contains("overlap"));
+}
+
+TEST_CASE("what the map does not name is no part of an event")
+{
+    const auto m = map_with("text", 8);   // words 23 to 29 are nobody's
+    words a(static_cast<std::size_t>(domain::failure_words(m)), 0);
+    domain::encode_text(m, m.failure.equipment_code, "SILO-101", a);
+    domain::encode_text(m, m.failure.info, "MOTOR_TRIP", a);
+    domain::encode_text(m, m.failure.time, "24.11.2026 09:58", a);
+    auto b = a;
+    b[25] = 4711;
+    CHECK(domain::same_failure(m, a, b));
+    CHECK(domain::same_block(m, a, b));
+    CHECK(domain::decode_failure(m, a, "UTC", received)->raw == domain::decode_failure(m, b, "UTC", received)->raw);
+    b[22] = 1;
+    CHECK(domain::same_failure(m, a, b));
+    CHECK_FALSE(domain::same_block(m, a, b));
+    b = a;
+    b[30] ^= 1;
+    CHECK_FALSE(domain::same_failure(m, a, b));
+    CHECK_FALSE(domain::same_block(m, a, words()));
+    CHECK(domain::same_block(m, words(), words()));
+}
+
+TEST_CASE("daylight saving of either half of the world with gaps and overlaps of other sizes (L-48)")
+{
+    // Lord Howe goes half an hour back on 2026-04-05 at 02:00 and forward on 2026-10-04 at 02:00.
+    const auto repeated = decode({2026, 4, 5, 1, 45, 0}, "Australia/Lord_Howe", utc("2026-04-04 14:46:00"));
+    CHECK(repeated.at == utc("2026-04-04 14:45:00"));
+    CHECK(repeated.source == time_source::plc_guessed);
+    CHECK(decode({2026, 4, 5, 1, 45, 0}, "Australia/Lord_Howe", utc("2026-04-04 15:16:00")).at == utc("2026-04-04 15:15:00"));
+    const auto left_out = decode({2026, 10, 4, 2, 15, 0}, "Australia/Lord_Howe", utc("2026-10-03 15:46:00"));
+    CHECK(left_out.at == utc("2026-10-03 15:45:00"));
+    CHECK(left_out.source == time_source::plc_guessed);
+    // The first and last second of the repeated hour, and the seconds beside it.
+    CHECK(decode({2026, 10, 25, 1, 59, 59}, "Europe/Berlin", utc("2026-10-25 00:00:00")).source == time_source::plc);
+    CHECK(decode({2026, 10, 25, 2, 0, 0}, "Europe/Berlin", utc("2026-10-25 00:00:00")).source == time_source::plc_guessed);
+    CHECK(decode({2026, 10, 25, 2, 59, 59}, "Europe/Berlin", utc("2026-10-25 00:00:00")).source == time_source::plc_guessed);
+    CHECK(decode({2026, 10, 25, 3, 0, 0}, "Europe/Berlin", utc("2026-10-25 02:00:00")).at == utc("2026-10-25 02:00:00"));
+    CHECK(decode({2026, 10, 25, 3, 0, 0}, "Europe/Berlin", utc("2026-10-25 02:00:00")).source == time_source::plc);
+    CHECK(decode({2026, 3, 29, 1, 59, 59}, "Europe/Berlin", utc("2026-03-29 01:00:00")).at == utc("2026-03-29 00:59:59"));
+    CHECK(decode({2026, 3, 29, 3, 0, 0}, "Europe/Berlin", utc("2026-03-29 01:00:00")).at == utc("2026-03-29 01:00:00"));
+    CHECK(decode({2026, 3, 29, 3, 0, 0}, "Europe/Berlin", utc("2026-03-29 01:00:00")).source == time_source::plc);
+    // Text is read in the same way.
+    CHECK(decode_text_time("25.10.2026 02:30", "Europe/Berlin").source == time_source::plc_guessed);
+    CHECK(decode_text_time("2026-10-25T02:30:00+02:00", "Europe/Berlin").at == utc("2026-10-25 00:30:00"));
+    CHECK(decode_text_time("2026-10-25T02:30:00+02:00", "Europe/Berlin").source == time_source::plc);
+}
+
+TEST_CASE("an event is noted for what is wrong with it and ends the notes that it disproves")
+{
+    const auto kinds = [](const domain::failure_event& e) {
+        const auto notes = domain::notes_on(map(), e, "UTC");
+        std::string out;
+        for (const auto& n : notes.raised) out += "+" + n.kind + " " + n.subject + " ";
+        for (const auto& k : notes.over) out += "-" + k + " ";
+        return out;
+    };
+    CHECK(kinds(decode({2026, 11, 24, 9, 59, 0})) == "-failure_time -failure_clock ");
+    CHECK(kinds(decode({2026, 11, 24, 8, 0, 0})) == "+failure_clock plc -failure_time ");
+    CHECK(kinds(decode({0, 0, 0, 0, 0, 0})) == "+failure_time plc ");
+    const auto e = domain::decode_failure(map(), block("MIXER-1", "MOTOR_TRIP", {2026, 11, 24, 9, 59, 0}), "UTC", received);
+    CHECK(kinds(*e) == "+failure_equipment MIXER-1 -failure_time -failure_clock ");
+    const auto notes = domain::notes_on(map(), decode({2026, 11, 24, 8, 0, 0}), "Europe/Berlin");
+    CHECK_THAT(notes.raised.front().text, Catch::Contains("time zone?") && Catch::Contains("Europe/Berlin") && Catch::Contains("2026-11-24 08:00:00") && Catch::Contains("SILO-101"));
+    CHECK_THAT(domain::notes_on(map(), decode({1, 2, 3, 4, 5, 66}), "UTC").raised.front().text, Catch::Contains("words 1,2,3,4,5,66"));
 }
