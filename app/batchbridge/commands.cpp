@@ -1,6 +1,7 @@
 #include "commands.hpp"
 
 #include "data_files.hpp"
+#include "domain/register_table.hpp"
 #include "odoo/factory.hpp"
 #include "pg/uri.hpp"
 
@@ -37,6 +38,24 @@ std::optional<domain::plant_map> read_map(const std::string& path, std::vector<s
 void tell(const std::vector<std::string>& faults)
 {
     for (const auto& fault : faults) fmt::print(stderr, "{}\n", fault);
+}
+
+// Addresses as the PLC's programmer counts and as they go over the wire, examples, the handshake: what an engineer holds
+// against the PLC program before anything is connected.
+void print_registers(const std::string& path, const domain::plant_map& map)
+{
+    fmt::print("{}\n\n", path);
+    for (const auto& line : domain::addresses_in_words(map)) fmt::print("{}\n", line);
+    fmt::print("\n{:>7}  {:>7}  {:>5}  {:<9}  {:<20}  {:<8}  {:>6}  {:<5}  {:<4}  {}\n", "PLC", "wire", "words", "block", "value", "type", "scale", "order", "unit", "written by");
+    for (const auto& r : domain::expand(map))
+        fmt::print("{:>7}  {:>7}  {:>5}  {:<9}  {:<20}  {:<8}  {:>6}  {:<5}  {:<4}  {}\n", r.plc_address, r.address, r.value.words, r.block, r.name, r.base_type, r.scale_text,
+                   r.order, r.unit, r.writer);
+    fmt::print("\nExamples, made by the program's own codec (registers in the order of the wire):\n");
+    for (const auto& e : domain::encoding_examples(map))
+        fmt::print("  {:<26}  {:<44}  {}\n", e.type, e.value + (e.unit.empty() ? "" : " " + e.unit), domain::show_registers(e.registers));
+    fmt::print("\n");
+    for (const auto& line : domain::handshake_in_words(map)) fmt::print("{}\n", line);
+    fmt::print("\n");
 }
 
 }  // namespace
@@ -103,8 +122,7 @@ int check_map(const std::optional<std::string>& file)
     for (const auto& path : paths) {
         const auto map = read_map(path, faults);
         if (!map) continue;
-        fmt::print("{:>7}  {:>5}  {:<9}  {:<28}  {}\n", "address", "words", "area", "value", "type");
-        for (const auto& row : domain::expand(*map)) fmt::print("{:>7}  {:>5}  {:<9}  {:<28}  {}\n", row.address, row.words, row.area, row.name, row.type);
+        print_registers(path, *map);
         fmt::print("{}: {} slots, {} silos, no fault\n", path, map->slots.count, map->silos.size());
     }
     tell(faults);

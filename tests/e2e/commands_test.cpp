@@ -196,9 +196,13 @@ TEST_CASE("check-map prints every register, of the file given or of the maps in 
     const auto shipped = b.run({"check-map"}, {{"PLC_MAP", ""}});
     CHECK(shipped.code == 0);
     CHECK(shipped.err.empty());
-    CHECK_THAT(shipped.out, Contains("WRITE 2") && Contains("silo 101 quantity") && Contains("conf/plc-map.json: 10 slots, 15 silos, no fault"));
+    CHECK_THAT(shipped.out, Contains("WRITE 2") && Contains("silo_101_quantity") && Contains("conf/plc-map.json: 10 slots, 15 silos, no fault"));
     CHECK_THAT(line_of(shipped.out, "   7076"), Contains("status_read_data") && Contains("WRITE 1"));
     CHECK(b.run({"check-map", "conf/plc-map.json"}).out == shipped.out);
+    // What an engineer compares with the PLC program: the base, who writes, a value in registers, the handshake.
+    CHECK_THAT(shipped.out, Contains("READ slot 1 begins at PLC 6000, wire 6000") && Contains("1000.00 kg") && Contains("1,34464 (0x0001 0x86A0)") &&
+                                Contains("22344,12109,20271,12336,12337,13312,0,0") && Contains("The PLC takes the load when 7076 is 0"));
+    CHECK_THAT(line_of(shipped.out, "   6028"), Contains("READ 1") && Contains("i32") && Contains("/100") && Contains("ABCD") && Contains("kg") && Contains("PLC"));
 
     auto text = read_text(BATCHBRIDGE_ROOT "/conf/plc-map.json");
     text.replace(text.find("\"count\": 10"), 11, "\"count\": 5");
