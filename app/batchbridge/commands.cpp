@@ -18,7 +18,7 @@ namespace batchbridge::app {
 namespace {
 
 // One map file. nullopt: why not is in `faults`.
-std::optional<domain::plant_map> read_map(const std::string& path, std::vector<std::string>& faults)
+std::optional<domain::plant_map> read_map_file(const std::string& path, std::vector<std::string>& faults)
 {
     const auto found = find_data(path);
     if (!found) {
@@ -60,6 +60,11 @@ void print_registers(const std::string& path, const domain::plant_map& map)
 
 }  // namespace
 
+std::optional<domain::plant_map> read_map(const core::line_config& line, std::vector<std::string>& faults)
+{
+    return read_map_file(line.map, faults);
+}
+
 std::optional<start_up> read_start_up()
 {
     auto reading = core::read_config(core::process_environment(), core::real_files());
@@ -81,7 +86,7 @@ std::optional<start_up> read_start_up()
     for (const auto& line : out.config.lines) {
         if (line.map.empty()) continue;   // of the wrong type, and said so
         const auto [it, is_new] = by_path.try_emplace(line.map);
-        if (is_new) it->second = read_map(line.map, faults);
+        if (is_new) it->second = read_map_file(line.map, faults);
         if (it->second) out.maps.emplace(line.name, *it->second);
     }
     tell(faults);
@@ -120,7 +125,7 @@ int check_map(const std::optional<std::string>& file)
     }
     std::vector<std::string> faults;
     for (const auto& path : paths) {
-        const auto map = read_map(path, faults);
+        const auto map = read_map_file(path, faults);
         if (!map) continue;
         print_registers(path, *map);
         fmt::print("{}: {} slots, {} silos, no fault\n", path, map->slots.count, map->silos.size());

@@ -27,7 +27,9 @@ enum class area { read, write };
 // A slot as observed under the consistency rule.
 struct observation {
     enum class kind { unchanged, accepted, inconsistent } what = kind::unchanged;
-    domain::words image;       // accepted: the picture that counts
+    // accepted: the picture that counts; unchanged: the stored one; inconsistent: what was read last, for people only, and
+    // empty when no read of the slot as a whole succeeded.
+    domain::words image;
 };
 
 class device {
@@ -51,6 +53,8 @@ public:
     // Reads a READ slot under the consistency rule against `stored` (may be empty): one request when equal, else up to
     // three pairs.
     virtual boost::asio::awaitable<observation> observe(int slot, const domain::words& stored) = 0;
+    // Any registers, for the engineer's commands; in several requests when map.limits.max_read asks for it, not guarded.
+    virtual boost::asio::awaitable<domain::words> read_registers(int /*address*/, int /*count*/) { co_return domain::words(); }
     // The ready word (handshake.write_ready): 1 = the PLC has taken the recipes.
     virtual boost::asio::awaitable<std::uint16_t> read_ready() = 0;
 

@@ -81,8 +81,11 @@ public:
             first = std::move(second);
         }
         o.what = observation::kind::inconsistent;
+        o.image = std::move(first);
         co_return o;
     }
+
+    asio::awaitable<words> read_registers(int address, int count) override { co_return co_await read(address, count); }
 
     asio::awaitable<std::uint16_t> read_ready() override
     {
