@@ -4,6 +4,7 @@
 #include "domain/register_table.hpp"
 #include "odoo/factory.hpp"
 #include "pg/uri.hpp"
+#include "plc/line_map.hpp"
 
 #include <fmt/format.h>
 
@@ -62,7 +63,9 @@ void print_registers(const std::string& path, const domain::plant_map& map)
 
 std::optional<domain::plant_map> read_map(const core::line_config& line, std::vector<std::string>& faults)
 {
-    return read_map_file(line.map, faults);
+    const auto map = read_map_file(line.map, faults);
+    if (!map) return std::nullopt;
+    return plc::map_for_line(*map, line, faults);
 }
 
 std::optional<start_up> read_start_up()
@@ -87,7 +90,7 @@ std::optional<start_up> read_start_up()
         if (line.map.empty()) continue;   // of the wrong type, and said so
         const auto [it, is_new] = by_path.try_emplace(line.map);
         if (is_new) it->second = read_map_file(line.map, faults);
-        if (it->second) out.maps.emplace(line.name, *it->second);
+        if (it->second) out.maps.emplace(line.name, plc::map_for_line(*it->second, line, faults));
     }
     tell(faults);
     if (!faults.empty()) return std::nullopt;
@@ -101,9 +104,12 @@ int check_config()
     for (const auto& line : core::describe_config(start->config, core::process_environment()))
         fmt::print("{}={}  # {}\n", line.name, line.value, line.source);
     for (const auto& warning : start->config.warnings) fmt::print("warning: {}\n", warning);
-    for (const auto& line : start->config.lines)
-        fmt::print("line {}: {}:{} unit {}, map {} with {} slots and {} silos\n", line.name, line.host, line.port, line.unit_id, line.map,
-                   start->maps.at(line.name).slots.count, start->maps.at(line.name).silos.size());
+    for (const auto& line : start->config.lines) {
+        const auto& map = start->maps.at(line.name);
+        const auto quirks = plc::quirks_in_words(map);
+        fmt::print("line {}: {}:{} unit {}, map {} with {} slots and {} silos{}{}\n", line.name, line.host, line.port, line.unit_id, line.map, map.slots.count, map.silos.size(),
+                   quirks.empty() ? "" : "; ", quirks);
+    }
     return exit_code::ok;
 }
 

@@ -1,9 +1,7 @@
 // snapshot and replay: the commands with which an engineer looks at what a PLC holds, and at what it held.
 #include "commands.hpp"
 
-#include "domain/plant_map_validate.hpp"
 #include "domain/replay.hpp"
-#include "domain/slot_parts.hpp"
 #include "domain/snapshot.hpp"
 #include "options.hpp"
 #include "plc/modbus_device.hpp"
@@ -45,7 +43,7 @@ std::optional<std::string> text_of(const po::variables_map& options, const char*
 }
 
 // One block, as well as it can be read.
-asio::awaitable<domain::block_image> read_block(plc::device& device, const domain::plant_map& map, domain::register_block block)
+asio::awaitable<domain::block_image> read_block(plc::device& device, domain::register_block block)
 {
     domain::block_image out;
     out.block = block;
@@ -53,15 +51,12 @@ asio::awaitable<domain::block_image> read_block(plc::device& device, const domai
         const domain::words nothing_known;
         auto seen = co_await device.observe(block.slot, nothing_known);
         out.consistent = seen.what == plc::observation::kind::accepted;
-        out.image = std::move(seen.image);
+        if (out.consistent) out.image = std::move(seen.image);
+        else out.image = co_await device.read_slot(plc::area::read, block.slot);
     } else if (block.area == domain::register_area::write) {
         out.image = co_await device.read_slot(plc::area::write, block.slot);
     } else {
-        const auto parts = domain::split_values(domain::failure_values(map), block.words, map.limits.max_read);
-        for (const auto& part : parts) {
-            const auto words = co_await device.read_registers(block.address + part.at, part.count);
-            out.image.insert(out.image.end(), words.begin(), words.end());
-        }
+        out.image = co_await device.read_registers(block.address, block.words);
     }
     co_return out;
 }
@@ -79,9 +74,8 @@ domain::snapshot take(const plc_line& from, bool& complete)
         for (const auto& block : domain::blocks_of(from.map)) {
             std::string refused;
             try {
-                auto image = co_await read_block(*device, from.map, block);
-                if (image.image.empty()) refused = "gave no whole picture in several tries";
-                else out.blocks.push_back(std::move(image));
+                auto image = co_await read_block(*device, block);
+                out.blocks.push_back(std::move(image));
             } catch (const plc::error& e) {
                 if (e.kind() != core::error_kind::rejected) throw;
                 refused = e.what();

@@ -33,21 +33,52 @@ std::vector<part> cover(std::vector<field> fields, int most)
     return out;
 }
 
-}  // namespace
-
-std::vector<part> split_values(const std::vector<std::pair<std::string, field>>& values, int size, int most)
+// `inside(i)`: a cut before word i would go through a value.
+template <class F>
+std::vector<part> cut(int from, int size, int most, F inside)
 {
     std::vector<part> out;
-    for (int at = 0; at < size;) {
-        int end = std::min(at + most, size);
-        for (const auto& [name, f] : values)
-            if (end > f.at && end < f.at + f.words) end = f.at;
-        // Only a value wider than `most` could bring us back to where we are.
-        if (end <= at) end = std::min(at + most, size);
+    const int last = from + size;
+    for (int at = from; at < last;) {
+        const int furthest = std::min(at + most, last);
+        int end = furthest;
+        while (end > at && end < last && inside(end)) --end;
+        // Only a value wider than `most` leads back to where we are; the map's validation does not let one in.
+        if (end == at) end = furthest;
         out.push_back({at, end - at});
         at = end;
     }
     return out;
+}
+
+void mark(std::vector<bool>& inside, int base, const std::vector<std::pair<std::string, field>>& values)
+{
+    for (const auto& [name, f] : values)
+        for (int i = 1; i < f.words; ++i) inside.at(static_cast<std::size_t>(base + f.at + i)) = true;
+}
+
+}  // namespace
+
+value_borders::value_borders(const plant_map& map) : inside_(65536, false)
+{
+    const auto slot = slot_values(map);
+    for (int i = 1; i <= map.slots.count; ++i) {
+        mark(inside_, map.read_address(i), slot);
+        mark(inside_, map.write_address(i), slot);
+    }
+    mark(inside_, map.failure.start, failure_values(map));
+}
+
+std::vector<part> value_borders::split(int address, int count, int most) const
+{
+    return cut(address, count, most, [this](int i) { return i >= 0 && i < static_cast<int>(inside_.size()) && inside_[static_cast<std::size_t>(i)]; });
+}
+
+std::vector<part> split_values(const std::vector<std::pair<std::string, field>>& values, int size, int most)
+{
+    std::vector<bool> inside(static_cast<std::size_t>(size) + 1, false);
+    mark(inside, 0, values);
+    return cut(0, size, most, [&](int i) { return inside[static_cast<std::size_t>(i)]; });
 }
 
 read_plan plan_slot_read(const plant_map& map)
@@ -57,18 +88,20 @@ read_plan plan_slot_read(const plant_map& map)
     if (!plan.guarded()) return plan;
     const auto keys = keys_of(map);
     const auto count = [&](const part& p) { return std::count_if(keys.begin() + 1, keys.end(), [&](const field& k) { return holds(p, k); }); };
-    // The order's name first, the status words last: then most keys have their two samples without a request of their own.
+    // The status words first, the order's name last: then most keys have their two samples without a request of their own.
     auto& parts = plan.parts;
-    const auto named = std::find_if(parts.begin(), parts.end(), [&](const part& p) { return holds(p, keys.front()); });
-    std::rotate(parts.begin(), named, named + 1);
-    const auto status = std::max_element(parts.begin() + 1, parts.end(), [&](const part& a, const part& b) { return count(a) < count(b); });
-    std::rotate(status, status + 1, parts.end());
+    const auto status = std::max_element(parts.begin(), parts.end(), [&](const part& a, const part& b) { return count(a) < count(b); });
+    std::rotate(parts.begin(), status, status + 1);
+    const auto named = std::find_if(parts.begin() + 1, parts.end(), [&](const part& p) { return holds(p, keys.front()); });
+    if (named != parts.end()) std::rotate(named, named + 1, parts.end());
     std::vector<field> before, after;
     for (const auto& k : keys) {
         if (!holds(parts.front(), k)) before.push_back(k);
         if (!holds(parts.back(), k)) after.push_back(k);
     }
     plan.before = cover(std::move(before), map.limits.max_read);
+    // The name before any status: else a status could be the last order's, and look like this one's.
+    std::stable_partition(plan.before.begin(), plan.before.end(), [&](const part& p) { return holds(p, keys.front()); });
     plan.after = cover(std::move(after), map.limits.max_read);
     return plan;
 }

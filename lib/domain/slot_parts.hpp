@@ -21,9 +21,25 @@ struct part {
 // never read or written in two requests. Every value has at most `most` words (the map's validation says so).
 std::vector<part> split_values(const std::vector<std::pair<std::string, field>>& values, int size, int most);
 
-// Reading a slot in parts. Its identity (mo_id) and its status words are the keys: each is sampled before the first and
-// after the last word of the picture was read. Keys that the first part holds need no reading before, keys that the last
-// part holds none after.
+// The same for any run of registers, by address: for blocks that need no guard, and for writing.
+class value_borders {
+public:
+    explicit value_borders(const plant_map& map);
+    // Parts of at most `most` registers, `at` being addresses, cut only between values of the map.
+    std::vector<part> split(int address, int count, int most) const;
+
+private:
+    std::vector<bool> inside_;   // by address: the value that holds this register begins before it
+};
+
+// Reading a slot in parts. Its identity (mo_id) and its status words are the keys: each is sampled no later than the first
+// and no earlier than the last word of the picture, and mo_id no later than any status word. Keys that the first part holds
+// need no reading before, keys that the last part holds none after: as a rule two requests more than there are parts.
+//
+// When all samples of each key agree: an order never comes back to a slot that has shown another one, so from its first to
+// its last sample the slot showed this order, and every word of the picture is its own. An order does not begin ended, so a
+// picture that says ended was so for this order before its first figure was read: it has final figures only. A PLC whose
+// fault is cleared and comes again within one read escapes this; two equal pictures in a row (observe) do not.
 struct read_plan {
     std::vector<part> before;   // keys only
     std::vector<part> parts;    // the picture, in the order of reading
@@ -32,8 +48,8 @@ struct read_plan {
 };
 read_plan plan_slot_read(const plant_map& map);
 
-// Whether every key reads the same in `before`, the parts and `after`: then the whole picture is of one order in one
-// state, unless the PLC went to another and back meanwhile. `slot` is the picture; the others are as read_plan has them.
+// Whether every key reads the same in `before`, the parts and `after`. `slot` is the picture; the others are as read_plan
+// has them.
 bool same_keys(const plant_map& map, const read_plan& plan, const std::vector<words>& before, const words& slot, const std::vector<words>& after);
 
 }  // namespace batchbridge::domain

@@ -27,9 +27,7 @@ enum class area { read, write };
 // A slot as observed under the consistency rule.
 struct observation {
     enum class kind { unchanged, accepted, inconsistent } what = kind::unchanged;
-    // accepted: the picture that counts; unchanged: the stored one; inconsistent: what was read last, for people only, and
-    // empty when no read of the slot as a whole succeeded.
-    domain::words image;
+    domain::words image;       // accepted: the picture that counts
 };
 
 class device {
@@ -42,12 +40,17 @@ public:
 
     virtual const std::string& name() const = 0;      // "plc 10.0.0.5:502 unit 1"
     virtual bool connected() const = 0;
-    // Number of connections made so far: a change tells that registers may have been lost meanwhile.
+    // Number of connections made so far, without those that followed our own closing (end_cycle) at once: a change tells that
+    // registers may have been lost meanwhile.
     virtual unsigned connections() const = 0;
 
     // Opens the connection if there is none (probe, start).
     virtual boost::asio::awaitable<void> connect() = 0;
-    // All words of one slot, one request if map.limits.max_read allows.
+    // All words of one slot, in one request if map.limits.max_read allows. Else in several, cut only between values, with the
+    // order's name and the status words read around the rest (domain::read_plan says what that guarantees: one order, and
+    // an ended picture has final figures only). Is it not so, the read is tried anew; after three tries it is an error of
+    // kind rejected, since it is about this slot and not about the link. Quantities of one picture may then be of different
+    // instants, as far apart as the requests; observe() compares two pictures on top of that.
     virtual boost::asio::awaitable<domain::words> read_slot(area a, int slot) = 0;
     virtual boost::asio::awaitable<std::vector<domain::words>> read_all(area a) = 0;
     // Reads a READ slot under the consistency rule against `stored` (may be empty): one request when equal, else up to

@@ -1,5 +1,6 @@
 #include "plc/modbus_device.hpp"
 
+#include "domain/slot_parts.hpp"
 #include "modbus/link.hpp"
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@ using domain::words;
 namespace {
 
 constexpr int observe_tries = 3;
+constexpr int guarded_tries = 3;
 
 modbus::link_options options_of(const core::line_config& line, const domain::plant_map& map)
 {
@@ -28,13 +30,13 @@ modbus::link_options options_of(const core::line_config& line, const domain::pla
 class modbus_device final : public device {
 public:
     modbus_device(asio::any_io_executor executor, const core::line_config& line, domain::plant_map map, write_permission may)
-        : map_(std::move(map)), link_(std::move(executor), options_of(line, map_)), may_(std::move(may))
+        : map_(std::move(map)), plan_(domain::plan_slot_read(map_)), borders_(map_), link_(std::move(executor), options_of(line, map_)), may_(std::move(may))
     {
     }
 
     const std::string& name() const override { return link_.name(); }
     bool connected() const override { return link_.connected(); }
-    unsigned connections() const override { return link_.connections(); }
+    unsigned connections() const override { return link_.losses(); }
     void interrupt() noexcept override { link_.interrupt(); }
 
     asio::awaitable<void> connect() override
@@ -53,7 +55,14 @@ public:
 
     asio::awaitable<words> read_slot(area a, int slot) override
     {
-        co_return co_await read(a == area::read ? map_.read_address(slot) : map_.write_address(slot), map_.slots.words);
+        const int address = a == area::read ? map_.read_address(slot) : map_.write_address(slot);
+        if (!plan_.guarded()) co_return co_await read(address, map_.slots.words);
+        for (int i = 0; i < guarded_tries; ++i) {
+            auto image = co_await read_guarded(address);
+            if (!image.empty()) co_return image;
+        }
+        throw error(core::error_kind::rejected, fmt::format("read {} slot {} in {} parts", a == area::read ? "READ" : "WRITE", slot, plan_.parts.size()), name(),
+                    fmt::format("its order or status changed between the parts, {} times in a row (does the PLC allow larger reads? see limits.max_read)", guarded_tries));
     }
 
     asio::awaitable<std::vector<words>> read_all(area a) override
@@ -81,7 +90,6 @@ public:
             first = std::move(second);
         }
         o.what = observation::kind::inconsistent;
-        o.image = std::move(first);
         co_return o;
     }
 
@@ -131,9 +139,9 @@ public:
             co_return;
         }
         // Too wide for one request: the rest of the slot stands there already, so only what arms it is written. The flag
-        // comes first and the name whole, so that the PLC never takes half a name, and takes the load once.
+        // comes first and the name whole (the map's validation sees to it that it fits), so that the PLC never takes half a
+        // name, and takes the load once.
         const auto& id = map_.fields.mo_id;
-        if (id.words > map_.limits.max_write) throw error(core::error_kind::internal, "arm", name(), "limits.max_write is smaller than the order name");
         words name_words(image.begin() + id.at, image.begin() + id.at + id.words);
         co_await write_flag(map_.write_address(1) + map_.fields.status_read_data.at, 0);
         co_await write(map_.write_address(1) + id.at, std::move(name_words));
@@ -187,17 +195,30 @@ private:
         std::fill_n(image.begin() + map_.fields.mo_id.at, map_.fields.mo_id.words, std::uint16_t{0});
     }
 
-    // One request when it fits, as the consistency rule wants it; a wider slot takes several.
+    // A slot in parts with its keys around it (domain::read_plan). Empty: the keys changed meanwhile.
+    asio::awaitable<words> read_guarded(int address)
+    {
+        words image(static_cast<std::size_t>(map_.slots.words), 0);
+        std::vector<words> before, after;
+        for (const auto& p : plan_.before) before.push_back(co_await read(address + p.at, p.count));
+        for (const auto& p : plan_.parts) {
+            const auto part = co_await read(address + p.at, p.count);
+            std::copy(part.begin(), part.end(), image.begin() + p.at);
+        }
+        for (const auto& p : plan_.after) after.push_back(co_await read(address + p.at, p.count));
+        if (!domain::same_keys(map_, plan_, before, image, after)) image.clear();
+        co_return image;
+    }
+
+    // One request when it fits; else several, cut only between values.
     asio::awaitable<words> read(int address, int count)
     {
         words out;
+        const auto parts = borders_.split(address, count, map_.limits.max_read);
         try {
-            while (count > 0) {
-                const int n = std::min(count, map_.limits.max_read);
-                const auto part = co_await link_.read(address, n);
+            for (const auto& p : parts) {
+                const auto part = co_await link_.read(p.at, p.count);
                 out.insert(out.end(), part.begin(), part.end());
-                address += n;
-                count -= n;
             }
         } catch (const modbus::error& e) {
             translate(e);
@@ -207,12 +228,12 @@ private:
 
     asio::awaitable<void> write(int address, words values)
     {
+        const auto parts = borders_.split(address, static_cast<int>(values.size()), map_.limits.max_write);
         try {
-            for (std::size_t done = 0; done < values.size();) {
-                const auto n = std::min(values.size() - done, static_cast<std::size_t>(map_.limits.max_write));
-                words part(values.begin() + static_cast<std::ptrdiff_t>(done), values.begin() + static_cast<std::ptrdiff_t>(done + n));
-                co_await link_.write(address + static_cast<int>(done), std::move(part), may_);
-                done += n;
+            for (const auto& p : parts) {
+                const auto from = values.begin() + (p.at - address);
+                words part(from, from + p.count);
+                co_await link_.write(p.at, std::move(part), may_);
             }
         } catch (const modbus::error& e) {
             translate(e);
@@ -229,6 +250,8 @@ private:
     }
 
     domain::plant_map map_;
+    domain::read_plan plan_;
+    domain::value_borders borders_;
     modbus::link link_;
     write_permission may_;
 };

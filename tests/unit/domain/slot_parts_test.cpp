@@ -67,12 +67,12 @@ TEST_CASE("a slot that fits one request is read in one, without any guard")
     }
 }
 
-TEST_CASE("a slot in parts costs two more requests: the status words before, the order's name after (field.md row 9)")
+TEST_CASE("a slot in parts costs two more requests: the order's name before, the status words after (field.md row 9)")
 {
     const auto plan = domain::plan_slot_read(limited(20));
-    CHECK(plan.parts == std::vector<part>{{0, 17}, {17, 20}, {37, 20}, {57, 20}});
-    CHECK(plan.before == std::vector<part>{{72, 5}});
-    CHECK(plan.after == std::vector<part>{{1, 8}});
+    CHECK(plan.parts == std::vector<part>{{57, 20}, {17, 20}, {37, 20}, {0, 17}});
+    CHECK(plan.before == std::vector<part>{{1, 8}});
+    CHECK(plan.after == std::vector<part>{{72, 5}});
 }
 
 TEST_CASE("every key is sampled before the first and after the last word of the picture")
@@ -100,6 +100,9 @@ TEST_CASE("every key is sampled before the first and after the last word of the 
         CHECK((holds(plan.parts.front(), *key) || in(plan.before, *key)));
         CHECK((holds(plan.parts.back(), *key) || in(plan.after, *key)));
     }
+    // The name no later than any status word.
+    const bool name_first = holds(plan.parts.front(), f.mo_id) || (!plan.before.empty() && holds(plan.before.front(), f.mo_id));
+    CHECK(name_first);
     for (const auto* parts : {&plan.before, &plan.after})
         for (const auto& p : *parts) CHECK(p.count <= most);
 }
@@ -120,11 +123,12 @@ TEST_CASE("keys that are not the same before, in and after the parts make no pic
     CHECK(good(now, example::image(more), now));
     auto ended = s;
     ended.manufacturing = 1;
-    CHECK_FALSE(good(now, example::image(ended), example::image(ended)));
+    CHECK_FALSE(good(now, now, example::image(ended)));
     auto next = s;
     next.order = "WH/MO/00015";
-    CHECK_FALSE(good(now, now, example::image(next)));
+    CHECK_FALSE(good(now, example::image(ended), now));
+    CHECK_FALSE(good(example::image(next), now, now));
     auto acknowledged = s;
     acknowledged.read_data = 1;
-    CHECK_FALSE(good(now, example::image(acknowledged), example::image(acknowledged)));
+    CHECK_FALSE(good(now, now, example::image(acknowledged)));
 }
