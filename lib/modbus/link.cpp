@@ -37,6 +37,7 @@ std::string_view hint(int exception_code)
     switch (exception_code) {
     case MODBUS_EXCEPTION_ILLEGAL_FUNCTION: return " (does the PLC allow this function?)";
     case MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS: return " (does the PLC have these registers? see check-map and address_offset)";
+    case MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE: return " (does the PLC allow this many registers in one request? see limits.max_read and max_write)";
     case MODBUS_EXCEPTION_GATEWAY_PATH:
     case MODBUS_EXCEPTION_GATEWAY_TARGET: return " (wrong unit id?)";
     default: return "";

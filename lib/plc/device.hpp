@@ -51,6 +51,8 @@ public:
     // an ended picture has final figures only). Is it not so, the read is tried anew; after three tries it is an error of
     // kind rejected, since it is about this slot and not about the link. Quantities of one picture may then be of different
     // instants, as far apart as the requests; observe() compares two pictures on top of that.
+    // A PLC that refuses the read as a whole (exception 2 or 3) is asked once, ever, in parts of 32; when it answers those and
+    // refuses the whole again, it stays so, and the log says it.
     virtual boost::asio::awaitable<domain::words> read_slot(area a, int slot) = 0;
     virtual boost::asio::awaitable<std::vector<domain::words>> read_all(area a) = 0;
     // Reads a READ slot under the consistency rule against `stored` (may be empty): one request when equal, else up to

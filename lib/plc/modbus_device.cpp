@@ -1,5 +1,7 @@
 #include "plc/modbus_device.hpp"
 
+#include "core/log.hpp"
+#include "domain/plant_map_validate.hpp"
 #include "domain/slot_parts.hpp"
 #include "modbus/link.hpp"
 
@@ -16,6 +18,7 @@ namespace {
 
 constexpr int observe_tries = 3;
 constexpr int guarded_tries = 3;
+constexpr int smaller_read = 32;   // registers that every PLC of the field's reports gave in one request
 
 modbus::link_options options_of(const core::line_config& line, const domain::plant_map& map)
 {
@@ -30,7 +33,7 @@ modbus::link_options options_of(const core::line_config& line, const domain::pla
 class modbus_device final : public device {
 public:
     modbus_device(asio::any_io_executor executor, const core::line_config& line, domain::plant_map map, write_permission may)
-        : map_(std::move(map)), plan_(domain::plan_slot_read(map_)), borders_(map_), link_(std::move(executor), options_of(line, map_)), may_(std::move(may))
+        : map_(std::move(map)), plan_(std::make_shared<const domain::read_plan>(domain::plan_slot_read(map_))), borders_(map_), link_(std::move(executor), options_of(line, map_)), may_(std::move(may))
     {
     }
 
@@ -55,14 +58,17 @@ public:
 
     asio::awaitable<words> read_slot(area a, int slot) override
     {
-        const int address = a == area::read ? map_.read_address(slot) : map_.write_address(slot);
-        if (!plan_.guarded()) co_return co_await read(address, map_.slots.words);
-        for (int i = 0; i < guarded_tries; ++i) {
-            auto image = co_await read_guarded(address);
-            if (!image.empty()) co_return image;
+        std::optional<error> refused;
+        try {
+            auto image = co_await read_whole(a, slot);
+            co_return image;
+        } catch (const error& e) {
+            if (!may_be_too_large(e)) throw;
+            refused = e;
         }
-        throw error(core::error_kind::rejected, fmt::format("read {} slot {} in {} parts", a == area::read ? "READ" : "WRITE", slot, plan_.parts.size()), name(),
-                    fmt::format("its order or status changed between the parts, {} times in a row (does the PLC allow larger reads? see limits.max_read)", guarded_tries));
+        auto image = co_await read_in_smaller_parts(a, slot);
+        if (image.empty()) throw error(*refused);
+        co_return image;
     }
 
     asio::awaitable<std::vector<words>> read_all(area a) override
@@ -195,18 +201,82 @@ private:
         std::fill_n(image.begin() + map_.fields.mo_id.at, map_.fields.mo_id.words, std::uint16_t{0});
     }
 
+    // One request, or as the plan has it.
+    asio::awaitable<words> read_whole(area a, int slot)
+    {
+        const int address = a == area::read ? map_.read_address(slot) : map_.write_address(slot);
+        const auto plan = plan_;
+        if (!plan->guarded()) {
+            auto image = co_await read(address, map_.slots.words);
+            co_return image;
+        }
+        for (int i = 0; i < guarded_tries; ++i) {
+            auto image = co_await read_guarded(address, *plan);
+            if (!image.empty()) co_return image;
+        }
+        throw error(core::error_kind::rejected, fmt::format("read {} slot {} in {} parts", a == area::read ? "READ" : "WRITE", slot, plan->parts.size()), name(),
+                    fmt::format("its order or status changed between the parts, {} times in a row (does the PLC allow larger reads? see limits.max_read)", guarded_tries));
+    }
+
+    // Some PLCs answer a request for more registers than they like with the exception for a wrong address or value.
+    bool may_be_too_large(const error& e) const
+    {
+        const bool about_size = e.kind() == core::error_kind::rejected && (e.peer_code() == "2" || e.peer_code() == "3");
+        return about_size && !tried_smaller_ && std::min(map_.slots.words, map_.limits.max_read) > smaller_read;
+    }
+
+    void limit_reads(int most)
+    {
+        map_.limits.max_read = most;
+        plan_ = std::make_shared<const domain::read_plan>(domain::plan_slot_read(map_));
+    }
+
+    // Once per process. When that is what the PLC wanted it stays so, and the log says it. Empty: it was not that.
+    asio::awaitable<words> read_in_smaller_parts(area a, int slot)
+    {
+        const int given = map_.limits.max_read;
+        words image;
+        tried_smaller_ = true;
+        limit_reads(smaller_read);
+        bool helped = domain::request_limit_faults(map_).empty();
+        try {
+            if (helped) image = co_await read_whole(a, slot);
+        } catch (const error& e) {
+            limit_reads(given);
+            if (e.kind() == core::error_kind::rejected) co_return words();
+            tried_smaller_ = false;
+            throw;
+        }
+        limit_reads(given);
+        if (!helped) co_return words();
+        // Once more as the map says: what was refused for a moment only is not too large.
+        try {
+            image = co_await read_whole(a, slot);
+            co_return image;
+        } catch (const error& e) {
+            if (e.kind() != core::error_kind::rejected) {
+                tried_smaller_ = false;
+                throw;
+            }
+        }
+        limit_reads(smaller_read);
+        core::log::warning({}, "{} refuses reads of {} registers and answers smaller ones: slots are read in {} parts of at most {} from now on. Set limits.max_read in the plant map", name(),
+                           std::min(map_.slots.words, given), plan_->parts.size(), smaller_read);
+        co_return image;
+    }
+
     // A slot in parts with its keys around it (domain::read_plan). Empty: the keys changed meanwhile.
-    asio::awaitable<words> read_guarded(int address)
+    asio::awaitable<words> read_guarded(int address, const domain::read_plan& plan)
     {
         words image(static_cast<std::size_t>(map_.slots.words), 0);
         std::vector<words> before, after;
-        for (const auto& p : plan_.before) before.push_back(co_await read(address + p.at, p.count));
-        for (const auto& p : plan_.parts) {
+        for (const auto& p : plan.before) before.push_back(co_await read(address + p.at, p.count));
+        for (const auto& p : plan.parts) {
             const auto part = co_await read(address + p.at, p.count);
             std::copy(part.begin(), part.end(), image.begin() + p.at);
         }
-        for (const auto& p : plan_.after) after.push_back(co_await read(address + p.at, p.count));
-        if (!domain::same_keys(map_, plan_, before, image, after)) image.clear();
+        for (const auto& p : plan.after) after.push_back(co_await read(address + p.at, p.count));
+        if (!domain::same_keys(map_, plan, before, image, after)) image.clear();
         co_return image;
     }
 
@@ -250,9 +320,11 @@ private:
     }
 
     domain::plant_map map_;
-    domain::read_plan plan_;
+    // Shared, since a read in progress goes on by the plan it began with.
+    std::shared_ptr<const domain::read_plan> plan_;
     domain::value_borders borders_;
     modbus::link link_;
+    bool tried_smaller_ = false;
     write_permission may_;
 };
 

@@ -92,10 +92,10 @@ TEST_CASE("snapshot takes the line that is asked for, with the PLC's faults name
     CHECK_THAT(none.err, Contains("PLC_HOST is required"));
     CHECK(occurrences(none.err, "\n") == 1);
     // One block that the PLC refuses is told; the others are there.
-    b.p.plc("/fault", R"({"kind": "exception", "code": 2, "count": 1})");
+    b.p.plc("/fault", R"({"kind": "exception", "code": 4, "count": 1})");
     const auto refused = b.run({"snapshot"}, plc_alone);
     CHECK(refused.code == 1);
-    CHECK_THAT(refused.err, Contains("READ 1") && Contains("exception code 2"));
+    CHECK_THAT(refused.err, Contains("READ 1") && Contains("exception code 4"));
     CHECK(occurrences(refused.out, "\r\n") == 1 + 19 * 39 + 4);
 }
 

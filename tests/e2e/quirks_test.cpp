@@ -33,13 +33,14 @@ TEST_CASE("small requests, pauses and a connection per cycle all at once: twelve
     check_exact(b.p, 12);
     // What the PLC saw: no request above the limit, one connection at a time, many of them.
     std::istringstream log(b.p.plc_log());
-    int reads = 0, writes = 0;
+    int reads = 0, recipe_reads = 0, writes = 0;
     for (std::string line; std::getline(log, line);) {
         const auto request = boost::json::parse(line);
         if (!request.as_object().contains("function")) continue;
         const auto function = request.at("function").as_int64();
         CHECK(request.at("count").as_int64() <= 20);
         reads += function == 3 ? 1 : 0;
+        recipe_reads += function == 3 && request.at("address").as_int64() >= 7000 && request.at("address").as_int64() < 8000 ? 1 : 0;
         writes += function == 16 ? 1 : 0;
     }
     CHECK(reads > 100);
@@ -48,6 +49,8 @@ TEST_CASE("small requests, pauses and a connection per cycle all at once: twelve
     CHECK(state.at("most_connections").as_int64() == 1);
     CHECK(state.at("connections").as_int64() > 20);
     CHECK(state.at("loads_taken").as_int64() == 2);
+    // Looking at the WRITE area after each of our own reconnects would be 60 reads every time.
+    CHECK(recipe_reads < 20 * state.at("connections").as_int64());
     // Our own closing is no loss: the line was never taken for one whose PLC forgot its recipes, and said nothing of its link.
     CHECK(b.p.count("alert where kind = 'plc_reset'") == 0);
     CHECK(occurrences(b.p.bridge_log(), "plc mill is down") == 0);

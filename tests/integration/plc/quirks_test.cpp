@@ -353,6 +353,57 @@ TEST_CASE("a slot read in parts of 20 takes six requests, one in a single reques
     CHECK(other.requests().size() == 1);
 }
 
+TEST_CASE("a PLC that refuses a slot as a whole is asked once in smaller parts, and stays so if that helps (field.md row 8)")
+{
+    register_peer peer;
+    driver d(default_map(), peer.port());
+    const auto asked = [&](const std::function<void()>& call) {
+        const auto before = peer.requests().size();
+        call();
+        return peer.requests().size() - before;
+    };
+    const auto read = [&] { return d.run(d.device->read_slot(area::read, 1)); };
+    peer.memory()[6000] = 1;
+    SECTION("it helps")
+    {
+        peer.allow(60);
+        // Refused, three parts between two samples of the keys, refused again.
+        CHECK(asked([&] { CHECK(read().at(0) == 1); }) == 1 + 5 + 1);
+        for (int i = 0; i < 3; ++i) CHECK(asked([&] { CHECK(read().at(0) == 1); }) == 5);
+        CHECK(asked([&] { d.run(d.device->read_all(area::write)); }) == 50);
+    }
+    SECTION("it does not help")
+    {
+        peer.allow(1);
+        CHECK(asked([&] {
+                  try {
+                      read();
+                      FAIL("was not refused");
+                  } catch (const plc::error& e) {
+                      CHECK(e.kind() == error_kind::rejected);
+                      CHECK(e.peer_code() == "3");
+                      CHECK_THAT(e.what(), Catch::Contains("FC03 read 6000+77") && Catch::Contains("limits.max_read"));
+                  }
+              }) == 2);
+        CHECK(asked([&] { CHECK_THROWS_AS(read(), plc::error); }) == 1);
+        peer.allow(125);
+        CHECK(asked([&] { CHECK(read().at(0) == 1); }) == 1);
+    }
+}
+
+TEST_CASE("a slot that is refused for a moment only is read as before afterwards")
+{
+    plc_bench b;
+    auto once = fault("exception");
+    once.count = 1;
+    once.code = 2;
+    b.server.set_fault(once);
+    CHECK(b.run(b.device->read_slot(area::read, 1)).size() == 77);
+    const auto before = b.server.requests();
+    CHECK(b.run(b.device->read_slot(area::read, 1)).size() == 77);
+    CHECK(b.server.requests() - before == 1);
+}
+
 TEST_CASE("a line's own quirks stand over its map's, and a limit that cuts a value is refused by name")
 {
     core::line_config line;

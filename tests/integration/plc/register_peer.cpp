@@ -6,7 +6,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 constexpr int read_holding = 3, write_single = 6, write_multiple = 16;
-constexpr std::uint8_t illegal_function = 1;
+constexpr std::uint8_t illegal_function = 1, illegal_value = 3;
 
 std::uint16_t word_at(const bytes& b, std::size_t at)
 {
@@ -50,6 +50,7 @@ bytes register_peer::execute(const bytes& request)
     const std::size_t address = word_at(request, 8), count = word_at(request, 10);
     switch (request[7]) {
     case read_holding: {
+        if (static_cast<int>(count) > most_) return exception_answer(request, illegal_value);
         auto answer = read_answer(request, 0);
         for (std::size_t i = 0; i < count; ++i) {
             answer[9 + 2 * i] = static_cast<std::uint8_t>(memory_.at(address + i) >> 8);

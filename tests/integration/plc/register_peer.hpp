@@ -3,6 +3,7 @@
 
 #include "unit/modbus/raw_peer.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -26,6 +27,8 @@ public:
     explicit register_peer(hook before = {});
     std::uint16_t port() const noexcept { return peer_.port(); }
     std::vector<peer_request> requests() const;
+    // Reads of more registers are answered with exception 3.
+    void allow(int most) noexcept { most_ = most; }
     registers& memory() noexcept { return memory_; }   // while no request is under way
 
 private:
@@ -33,6 +36,7 @@ private:
     bytes execute(const bytes& request);
 
     hook before_;
+    std::atomic<int> most_{125};
     registers memory_ = registers(65536, 0);
     mutable std::mutex guard_;
     std::vector<peer_request> requests_;
