@@ -59,6 +59,16 @@ void print_registers(const std::string& path, const domain::plant_map& map)
     fmt::print("\n");
 }
 
+// What lines that use this map say differently.
+void check_lines(const std::string& path, const domain::plant_map& map, const std::vector<core::line_config>& lines, std::vector<std::string>& faults)
+{
+    for (const auto& line : lines) {
+        if (line.map != path) continue;
+        const auto quirks = plc::quirks_in_words(plc::map_for_line(map, line, faults));
+        if (!quirks.empty()) fmt::print("line {}: {}\n", line.name, quirks);
+    }
+}
+
 }  // namespace
 
 std::optional<domain::plant_map> read_map(const core::line_config& line, std::vector<std::string>& faults)
@@ -116,13 +126,15 @@ int check_config()
 int check_map(const std::optional<std::string>& file)
 {
     std::set<std::string> paths;
+    std::vector<core::line_config> lines;
     if (file) {
         paths.insert(*file);
     } else {
         // The maps in use. The rest of the configuration need not be there yet; only without its lines there are no maps.
-        const auto reading = core::read_config(core::process_environment(), core::real_files());
+        auto reading = core::read_config(core::process_environment(), core::real_files());
         for (const auto& line : reading.value.lines)
             if (!line.map.empty()) paths.insert(line.map);
+        lines = std::move(reading.value.lines);
         if (paths.empty()) {
             for (const auto& fault : reading.faults)
                 if (fault.starts_with("LINES_FILE")) fmt::print(stderr, "configuration: {}\n", fault);
@@ -133,6 +145,7 @@ int check_map(const std::optional<std::string>& file)
     for (const auto& path : paths) {
         const auto map = read_map_file(path, faults);
         if (!map) continue;
+        check_lines(path, *map, lines, faults);
         print_registers(path, *map);
         fmt::print("{}: {} slots, {} silos, no fault\n", path, map->slots.count, map->silos.size());
     }

@@ -67,6 +67,7 @@ TEST_CASE("a line's quirks are shown by check-config, and a malformed one stops 
     CHECK_THAT(line_of(shown.out, "line mill:"),
                Contains("20 ms pause between requests, at most 60 registers read at once, connection closed after each cycle, second address 10.0.0.7"));
     CHECK_THAT(line_of(b.run({"check-config"}).out, "line line1:"), !Contains(";"));
+    CHECK_THAT(line_of(b.run({"check-map"}, with_lines(good)).out, "line mill:"), Contains("at most 60 registers read at once"));
     const auto bad = b.file("bad.json", lines_file(b.p, R"({"pause_between_requests": "20"})", R"({"max_read": 7, "max_wirte": 1})"));
     for (const auto* command : {"check-config", "run", "snapshot"}) {
         const auto refused = b.run({command}, with_lines(bad));
