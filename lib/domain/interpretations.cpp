@@ -1,12 +1,13 @@
 #include "domain/interpretations.hpp"
 
+#include "domain/slot.hpp"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
-
-#include "domain/slot.hpp"
 
 namespace batchbridge::domain {
 

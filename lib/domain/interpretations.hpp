@@ -3,14 +3,14 @@
 // slot.hpp.
 #pragma once
 
+#include "domain/plant_map.hpp"
+
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "domain/plant_map.hpp"
 
 namespace batchbridge::domain {
 

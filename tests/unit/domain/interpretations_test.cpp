@@ -1,9 +1,9 @@
 #include "domain/interpretations.hpp"
 
-#include <cmath>
-
 #include "support/catch.hpp"
 #include "unit/domain/example.hpp"
+
+#include <cmath>
 
 using namespace batchbridge;
 using domain::word_order;
