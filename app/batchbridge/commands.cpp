@@ -1,8 +1,10 @@
 #include "commands.hpp"
 
 #include "data_files.hpp"
+#include "domain/register_table.hpp"
 #include "odoo/factory.hpp"
 #include "pg/uri.hpp"
+#include "plc/line_map.hpp"
 
 #include <fmt/format.h>
 
@@ -17,7 +19,7 @@ namespace batchbridge::app {
 namespace {
 
 // One map file. nullopt: why not is in `faults`.
-std::optional<domain::plant_map> read_map(const std::string& path, std::vector<std::string>& faults)
+std::optional<domain::plant_map> read_map_file(const std::string& path, std::vector<std::string>& faults)
 {
     const auto found = find_data(path);
     if (!found) {
@@ -39,7 +41,42 @@ void tell(const std::vector<std::string>& faults)
     for (const auto& fault : faults) fmt::print(stderr, "{}\n", fault);
 }
 
+// Addresses as the PLC's programmer counts and as they go over the wire, examples, the handshake: what an engineer holds
+// against the PLC program before anything is connected.
+void print_registers(const std::string& path, const domain::plant_map& map)
+{
+    fmt::print("{}\n\n", path);
+    for (const auto& line : domain::addresses_in_words(map)) fmt::print("{}\n", line);
+    fmt::print("\n{:>7}  {:>7}  {:>5}  {:<9}  {:<20}  {:<8}  {:>6}  {:<5}  {:<4}  {}\n", "PLC", "wire", "words", "block", "value", "type", "scale", "order", "unit", "written by");
+    for (const auto& r : domain::expand(map))
+        fmt::print("{:>7}  {:>7}  {:>5}  {:<9}  {:<20}  {:<8}  {:>6}  {:<5}  {:<4}  {}\n", r.plc_address, r.address, r.value.words, r.block, r.name, r.base_type, r.scale_text,
+                   r.order, r.unit, r.writer);
+    fmt::print("\nExamples, made by the program's own codec (registers in the order of the wire):\n");
+    for (const auto& e : domain::encoding_examples(map))
+        fmt::print("  {:<26}  {:<44}  {}\n", e.type, e.value + (e.unit.empty() ? "" : " " + e.unit), domain::show_registers(e.registers));
+    fmt::print("\n");
+    for (const auto& line : domain::handshake_in_words(map)) fmt::print("{}\n", line);
+    fmt::print("\n");
+}
+
+// What lines that use this map say differently.
+void check_lines(const std::string& path, const domain::plant_map& map, const std::vector<core::line_config>& lines, std::vector<std::string>& faults)
+{
+    for (const auto& line : lines) {
+        if (line.map != path) continue;
+        const auto quirks = plc::quirks_in_words(plc::map_for_line(map, line, faults));
+        if (!quirks.empty()) fmt::print("line {}: {}\n", line.name, quirks);
+    }
+}
+
 }  // namespace
+
+std::optional<domain::plant_map> read_map(const core::line_config& line, std::vector<std::string>& faults)
+{
+    const auto map = read_map_file(line.map, faults);
+    if (!map) return std::nullopt;
+    return plc::map_for_line(*map, line, faults);
+}
 
 std::optional<start_up> read_start_up()
 {
@@ -62,8 +99,8 @@ std::optional<start_up> read_start_up()
     for (const auto& line : out.config.lines) {
         if (line.map.empty()) continue;   // of the wrong type, and said so
         const auto [it, is_new] = by_path.try_emplace(line.map);
-        if (is_new) it->second = read_map(line.map, faults);
-        if (it->second) out.maps.emplace(line.name, *it->second);
+        if (is_new) it->second = read_map_file(line.map, faults);
+        if (it->second) out.maps.emplace(line.name, plc::map_for_line(*it->second, line, faults));
     }
     tell(faults);
     if (!faults.empty()) return std::nullopt;
@@ -77,22 +114,27 @@ int check_config()
     for (const auto& line : core::describe_config(start->config, core::process_environment()))
         fmt::print("{}={}  # {}\n", line.name, line.value, line.source);
     for (const auto& warning : start->config.warnings) fmt::print("warning: {}\n", warning);
-    for (const auto& line : start->config.lines)
-        fmt::print("line {}: {}:{} unit {}, map {} with {} slots and {} silos\n", line.name, line.host, line.port, line.unit_id, line.map,
-                   start->maps.at(line.name).slots.count, start->maps.at(line.name).silos.size());
+    for (const auto& line : start->config.lines) {
+        const auto& map = start->maps.at(line.name);
+        const auto quirks = plc::quirks_in_words(map);
+        fmt::print("line {}: {}:{} unit {}, map {} with {} slots and {} silos{}{}\n", line.name, line.host, line.port, line.unit_id, line.map, map.slots.count, map.silos.size(),
+                   quirks.empty() ? "" : "; ", quirks);
+    }
     return exit_code::ok;
 }
 
 int check_map(const std::optional<std::string>& file)
 {
     std::set<std::string> paths;
+    std::vector<core::line_config> lines;
     if (file) {
         paths.insert(*file);
     } else {
         // The maps in use. The rest of the configuration need not be there yet; only without its lines there are no maps.
-        const auto reading = core::read_config(core::process_environment(), core::real_files());
+        auto reading = core::read_config(core::process_environment(), core::real_files());
         for (const auto& line : reading.value.lines)
             if (!line.map.empty()) paths.insert(line.map);
+        lines = std::move(reading.value.lines);
         if (paths.empty()) {
             for (const auto& fault : reading.faults)
                 if (fault.starts_with("LINES_FILE")) fmt::print(stderr, "configuration: {}\n", fault);
@@ -101,10 +143,10 @@ int check_map(const std::optional<std::string>& file)
     }
     std::vector<std::string> faults;
     for (const auto& path : paths) {
-        const auto map = read_map(path, faults);
+        const auto map = read_map_file(path, faults);
         if (!map) continue;
-        fmt::print("{:>7}  {:>5}  {:<9}  {:<28}  {}\n", "address", "words", "area", "value", "type");
-        for (const auto& row : domain::expand(*map)) fmt::print("{:>7}  {:>5}  {:<9}  {:<28}  {}\n", row.address, row.words, row.area, row.name, row.type);
+        check_lines(path, *map, lines, faults);
+        print_registers(path, *map);
         fmt::print("{}: {} slots, {} silos, no fault\n", path, map->slots.count, map->silos.size());
     }
     tell(faults);

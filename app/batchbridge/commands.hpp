@@ -4,8 +4,10 @@
 #include "core/config.hpp"
 #include "domain/plant_map.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace batchbridge::app {
 
@@ -21,9 +23,15 @@ struct start_up {
 };
 std::optional<start_up> read_start_up();
 
+// A line's map with what the line itself says about it. nullopt: why not is in `faults`.
+std::optional<domain::plant_map> read_map(const core::line_config& line, std::vector<std::string>& faults);
+
+// `args` are the words behind the command's name. A wrong option is a usage_error (options.hpp).
 int check_config();
 int check_map(const std::optional<std::string>& file);
-int probe();
+int probe(const std::vector<std::string>& args);
+int snapshot(const std::vector<std::string>& args);
+int replay(const std::vector<std::string>& args);
 int migrate();
 int healthcheck();
 int run();

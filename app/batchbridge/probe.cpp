@@ -4,14 +4,15 @@
 #include "core/deadline.hpp"
 #include "core/error.hpp"
 #include "data_files.hpp"
+#include "domain/interpretations.hpp"
+#include "domain/register_table.hpp"
+#include "domain/snapshot.hpp"
 #include "http/client.hpp"
 #include "odoo/factory.hpp"
+#include "options.hpp"
 #include "pg/migrations.hpp"
 #include "pg/pool.hpp"
 #include "plc/modbus_device.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include <cstdio>
 
@@ -20,17 +21,6 @@ namespace batchbridge::app {
 namespace asio = boost::asio;
 
 namespace {
-
-// Runs one coroutine on a loop of its own; rethrows what it threw.
-template <class F>
-void run_alone(F body)
-{
-    asio::io_context ioc(1);
-    std::exception_ptr failure;
-    asio::co_spawn(ioc, body(ioc.get_executor()), [&](std::exception_ptr e) { failure = e; });
-    ioc.run();
-    if (failure) std::rethrow_exception(failure);
-}
 
 constexpr const char* database_advice = "is PostgreSQL up, and DATABASE_URL right (host, port, user, password, database)?";
 
@@ -97,9 +87,55 @@ std::string probe_odoo(const core::config& config)
     return out;
 }
 
-}  // namespace
+constexpr const char* probe_help = R"(usage: batchbridge probe
+       batchbridge probe --address N [--line NAME]
+       batchbridge probe --words A,B
 
-int probe()
+Without options: tries database, every PLC and Odoo, one line each; exit code 0 only if all answer.
+--address reads two neighbouring registers of a PLC, --words takes two registers from the command line (no PLC and no
+configuration needed); both print them in every type and word order beside each other. Let the PLC show a value you
+know, like 1000.00 kg, look for it in the table, and set word_order in the plant map to the order of its line.
+)";
+
+// Two registers of a PLC in all readings. `address` counts as the map file does.
+int probe_pair(const plc_line& at, const domain::dm_range& address)
+{
+    const int wire = address.first + at.map.address_offset;
+    if (wire < 0 || wire > 65534) throw usage_error(fmt::format("--address {} is {} on the wire, possible is 0 to 65534", address.first, wire), probe_help);
+    domain::words pair;
+    try {
+        run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+            const auto device = plc::make_modbus_device(executor, at.line, at.map, [] { return false; });
+            pair = co_await device->read_registers(wire, 2);
+        });
+    } catch (const plc::error& e) {
+        fmt::print("plc {}: FAILED: {}. To do: is the PLC on, are its host, port and unit id right, and does it have registers {} and {}? A PLC that allows few connections refuses this "
+                   "one while batchbridge runs\n",
+                   at.line.name, on_one_line(e.what()), address.first, address.first + 1);
+        return exit_code::failure;
+    }
+    fmt::print("line {}: PLC address {}, on the wire {} (address_offset {})\n", at.line.name, address.first, wire, at.map.address_offset);
+    bool known = false;
+    for (const auto& r : domain::expand(at.map)) {
+        if (r.address > wire + 1 || r.address + r.value.words - 1 < wire) continue;
+        fmt::print("in the map: {} {}, {} from {} on\n", r.block, r.name, r.type, r.plc_address);
+        known = true;
+    }
+    if (!known) fmt::print("the map has nothing there\n");
+    for (const auto& line : domain::interpretation_table(pair[0], pair[1], at.map.words)) fmt::print("{}\n", line);
+    return exit_code::ok;
+}
+
+int probe_words(const std::string& text)
+{
+    std::string why;
+    const auto pair = domain::parse_pair(text, why);
+    if (!pair) throw usage_error("--words: " + why, probe_help);
+    for (const auto& line : domain::interpretation_table((*pair)[0], (*pair)[1], std::nullopt)) fmt::print("{}\n", line);
+    return exit_code::ok;
+}
+
+int probe_all()
 {
     const auto start = read_start_up();
     if (!start) return exit_code::configuration;
@@ -113,6 +149,29 @@ int probe()
     const char* secret = start->config.odoo_api_key.empty() ? "ODOO_PASSWORD" : "ODOO_API_KEY";
     good = report("odoo", [&] { return probe_odoo(start->config); }, fmt::format("is Odoo up, and are ODOO_URL, ODOO_DB, ODOO_USERNAME and {} right?", secret)) && good;
     return good ? exit_code::ok : exit_code::failure;
+}
+
+}  // namespace
+
+int probe(const arguments& args)
+{
+    namespace po = boost::program_options;
+    po::options_description known("options");
+    known.add_options()("address", po::value<std::string>(), "the first of two registers, as the plant map counts: 6028 or D6028")(
+        "words", po::value<std::string>(), "two registers: 1,34464 or 0x0001,0x86A0")("line", po::value<std::string>(), "with --address: the line, when LINES_FILE has several");
+    const auto options = parse_options(args, probe_help, std::move(known));
+    if (!options) return exit_code::ok;
+    const bool address = options->count("address") > 0, words = options->count("words") > 0, line = options->count("line") > 0;
+    if (address && words) throw usage_error("--address and --words are both given, expected one of them", probe_help);
+    if (line && !address) throw usage_error("--line belongs to --address", probe_help);
+    if (words) return probe_words((*options)["words"].as<std::string>());
+    if (address) {
+        const auto text = (*options)["address"].as<std::string>();
+        const auto range = domain::parse_dm_address(text);
+        if (!range || range->words > 2) throw usage_error(fmt::format("--address '{}' is no register, expected a number like 6028 or D6028", text), probe_help);
+        return probe_pair(choose_line(line ? std::optional((*options)["line"].as<std::string>()) : std::nullopt, probe_help), *range);
+    }
+    return probe_all();
 }
 
 int migrate()

@@ -312,6 +312,10 @@ void read_lines_file(reader& r, const file_reader& files, const std::string& pat
                 if (value.is_array()) line.order_domain = value.get_array();
                 else complain(here, "expected an Odoo domain as an array");
                 has_domain = value.is_array() && !value.get_array().empty();
+            } else if (key == "quirks") {
+                read_quirks(value, here, complain, line.quirks);
+            } else if (key == "limits") {
+                read_limits(value, here, complain, line.quirks);
             } else {
                 complain(here, "unknown key");
             }
@@ -326,6 +330,12 @@ void read_lines_file(reader& r, const file_reader& files, const std::string& pat
             const auto [first, is_new] = plcs.try_emplace({lower(line.host), line.port, line.unit_id}, fmt::format("{} '{}'", place, line.name));
             if (!is_new)
                 complain(place, fmt::format("'{}' is the same PLC as {} ({} port {} unit {}), expected one line per PLC", line.name, first->second, line.host, line.port, line.unit_id));
+            const auto& second_host = line.quirks.second_host;
+            if (second_host && !second_host->empty()) {
+                const auto [other, free] = plcs.try_emplace({lower(*second_host), line.port, line.unit_id}, fmt::format("{} '{}'", place, line.name));
+                if (!free)
+                    complain(place + ".quirks.second_host", fmt::format("'{}' is the address of {} already (port {} unit {}), expected another one", *second_host, other->second, line.port, line.unit_id));
+            }
         }
         c.lines.push_back(std::move(line));
     }

@@ -1,6 +1,7 @@
 // The environment as one validated value (design section 3). Every fault is collected, none hides another.
 #pragma once
 
+#include "core/line_quirks.hpp"
 #include "core/log.hpp"
 #include "core/time.hpp"
 
@@ -38,6 +39,7 @@ struct line_config {
     std::string map;  // path as given
     std::string timezone = "UTC";
     boost::json::array order_domain;  // empty: no restriction
+    line_quirks quirks;  // from LINES_FILE; over the map's
 };
 
 struct task_config {

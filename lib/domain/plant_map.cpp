@@ -344,8 +344,7 @@ plant_map parse_plant_map(std::string_view text)
     if (!value.is_object()) throw map_error(faults);
     root.number("version", m.version, 0, 1000000, true);
     if (m.version != 1) root.complain("version", fmt::format("{} is not known, expected 1", m.version));
-    int offset = 0;
-    root.number("address_offset", offset, -65535, 65535);
+    root.number("address_offset", m.address_offset, -65535, 65535);
     root.choice<word_order>("word_order", m.words, {{"ABCD", word_order::abcd}, {"CDAB", word_order::cdab}, {"BADC", word_order::badc}, {"DCBA", word_order::dcba}});
     root.choice<ascii_order>("ascii_order", m.ascii, {{"high", ascii_order::high}, {"low", ascii_order::low}});
     root.choice<order_key>("order_key", m.key, {{"name", order_key::name}, {"id", order_key::id}});
@@ -357,30 +356,13 @@ plant_map parse_plant_map(std::string_view text)
     read_silos(root, m, faults);
     read_rest(root, m, unread, faults);
     root.finish();
-    m.slots.read_start += offset;
-    m.slots.write_start += offset;
-    m.failure.start += offset;
-    m.write_ready += offset;
+    m.slots.read_start += m.address_offset;
+    m.slots.write_start += m.address_offset;
+    m.failure.start += m.address_offset;
+    m.write_ready += m.address_offset;
     validate(m, unread, faults);
     if (!faults.empty()) throw map_error(std::move(faults));
     return m;
-}
-
-std::vector<register_row> expand(const plant_map& map)
-{
-    std::vector<register_row> out;
-    const auto add = [&](const std::string& area, int base, const std::vector<std::pair<std::string, field>>& values) {
-        auto sorted = values;
-        std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.at < b.second.at; });
-        for (const auto& [name, f] : sorted) {
-            const auto dot = name.find('.');
-            out.push_back({base + f.at, f.words, area, dot == std::string::npos ? name : name.substr(dot + 1), describe_type(map, f)});
-        }
-    };
-    for (int i = 1; i <= map.slots.count; ++i) add(fmt::format("READ {}", i), map.read_address(i), slot_values(map));
-    for (int i = 1; i <= map.slots.count; ++i) add(fmt::format("WRITE {}", i), map.write_address(i), slot_values(map));
-    add("FAILURE", map.failure.start, failure_values(map));
-    return out;
 }
 
 }  // namespace batchbridge::domain

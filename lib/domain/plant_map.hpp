@@ -72,6 +72,7 @@ struct read_limits {
 
 struct plant_map {
     int version = 1;
+    int address_offset = 0;    // added to every address of the file already; for showing the file's own numbers
     word_order words = word_order::abcd;
     ascii_order ascii = ascii_order::high;
     order_key key = order_key::name;
@@ -101,15 +102,5 @@ private:
 
 // `json` is the file's text. Throws map_error.
 plant_map parse_plant_map(std::string_view json);
-
-// One row per value of READ, WRITE and FAILURE, for check-map.
-struct register_row {
-    int address;               // PDU address of the first register
-    int words;
-    std::string area;          // "READ 1", "WRITE 10", "FAILURE"
-    std::string name;          // "silo 101 quantity"
-    std::string type;          // "i32 /100 ABCD"
-};
-std::vector<register_row> expand(const plant_map& map);
 
 }  // namespace batchbridge::domain

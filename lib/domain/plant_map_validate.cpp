@@ -4,25 +4,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
 #include <set>
 
 namespace batchbridge::domain {
 
 namespace {
-
-std::string_view name_of(value_type t)
-{
-    switch (t) {
-    case value_type::u16: return "u16";
-    case value_type::i16: return "i16";
-    case value_type::u32: return "u32";
-    case value_type::i32: return "i32";
-    case value_type::boolean: return "bool";
-    case value_type::ascii: return "ascii";
-    }
-    return "?";
-}
 
 void check_overlap(const std::vector<std::pair<std::string, field>>& values, int size, const std::string& block, std::vector<std::string>& faults)
 {
@@ -76,6 +64,19 @@ void check_areas(const std::vector<area>& areas, std::vector<std::string>& fault
 
 }  // namespace
 
+std::string_view type_name(value_type t) noexcept
+{
+    switch (t) {
+    case value_type::u16: return "u16";
+    case value_type::i16: return "i16";
+    case value_type::u32: return "u32";
+    case value_type::i32: return "i32";
+    case value_type::boolean: return "bool";
+    case value_type::ascii: return "ascii";
+    }
+    return "?";
+}
+
 std::vector<std::pair<std::string, field>> slot_values(const plant_map& m)
 {
     std::vector<std::pair<std::string, field>> out{{"fields.batch_no", m.fields.batch_no},
@@ -104,7 +105,7 @@ std::vector<std::pair<std::string, field>> failure_values(const plant_map& m)
 
 std::string describe_type(const plant_map& map, const field& f)
 {
-    std::string out(name_of(f.type));
+    std::string out(type_name(f.type));
     if (f.type == value_type::ascii) return fmt::format("ascii{} {} byte first", f.words * 2, map.ascii == ascii_order::high ? "high" : "low");
     if (f.words > 1 && f.type == value_type::u16) out = fmt::format("{} x {}", f.words, out);
     if (f.scale > 1) out += fmt::format(" /{}", f.scale);
@@ -113,12 +114,32 @@ std::string describe_type(const plant_map& map, const field& f)
     return out;
 }
 
+std::vector<std::string> request_limit_faults(const plant_map& m, const unread_parts& unread)
+{
+    std::vector<std::string> faults;
+    const auto check = [&](std::string_view name, int limit, int most) {
+        if (limit < 1 || limit > most) {
+            faults.push_back(fmt::format("{}: {} is not from 1 to {} (Modbus)", name, limit, most));
+            return;
+        }
+        auto values = slot_values(m);
+        if (!unread.failure)
+            for (auto& v : failure_values(m)) values.push_back(std::move(v));
+        const auto widest = std::max_element(values.begin(), values.end(), [](const auto& a, const auto& b) { return a.second.words < b.second.words; });
+        if (widest->second.words > limit)
+            faults.push_back(fmt::format("{}: {} is less than the {} words of {}; a value is never split over two requests", name, limit, widest->second.words, widest->first));
+    };
+    check("limits.max_read", m.limits.max_read, 125);
+    check("limits.max_write", m.limits.max_write, 123);
+    return faults;
+}
+
 void validate(const plant_map& m, const unread_parts& unread, std::vector<std::string>& faults)
 {
     const auto complain = [&](std::string text) { faults.push_back(std::move(text)); };
     if (!unread.slots && m.slots.stride < m.slots.words) complain(fmt::format("slots.stride: {} is less than slots.words {}", m.slots.stride, m.slots.words));
-    if (m.limits.max_read < 1 || m.limits.max_read > 125) complain(fmt::format("limits.max_read: {} is not from 1 to 125 (Modbus)", m.limits.max_read));
-    if (m.limits.max_write < 1 || m.limits.max_write > 123) complain(fmt::format("limits.max_write: {} is not from 1 to 123 (Modbus)", m.limits.max_write));
+    auto limits = request_limit_faults(m, unread);
+    std::move(limits.begin(), limits.end(), std::back_inserter(faults));
     if (m.limits.max_step_kg <= 0 || m.limits.max_step_kg >= 327) complain("limits.max_step_kg: must be above 0 and below 327 (a torn 32-bit value jumps by 655.36 kg)");
     if (m.limits.max_fall_kg < 0) complain("limits.max_fall_kg: must not be negative");
 

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 namespace batchbridge::modbus {
 
@@ -36,6 +37,7 @@ std::string_view hint(int exception_code)
     switch (exception_code) {
     case MODBUS_EXCEPTION_ILLEGAL_FUNCTION: return " (does the PLC allow this function?)";
     case MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS: return " (does the PLC have these registers? see check-map and address_offset)";
+    case MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE: return " (does the PLC allow this many registers in one request? see limits.max_read and max_write)";
     case MODBUS_EXCEPTION_GATEWAY_PATH:
     case MODBUS_EXCEPTION_GATEWAY_TARGET: return " (wrong unit id?)";
     default: return "";
@@ -55,7 +57,7 @@ struct link::impl {
     std::condition_variable interrupted;
     std::atomic<unsigned> interrupts{0};
     std::atomic<bool> open{false};
-    std::atomic<unsigned> connections{0};
+    std::atomic<unsigned> connections{0}, losses{0};
 
     // Only the link's thread touches what follows (the socket's shutdown excepted).
     tcp_socket socket;
@@ -63,6 +65,7 @@ struct link::impl {
     unsigned call_epoch = 0;             // `interrupts` when the present call was made
     unsigned failures = 0;
     bool use_second = false;
+    bool closed_by_us = false;           // in good order, and no try to connect has failed since
     clock::time_point retry_from{}, last_answer{};
     std::string last_error;
 
@@ -80,8 +83,12 @@ struct link::impl {
 
     [[noreturn]] void fail(error_kind kind, const std::string& operation, const std::string& reason)
     {
+        // An address that takes connections and never answers is no better than one that takes none.
+        const bool never_answered = open && last_answer == clock::time_point{};
         close();
+        closed_by_us = false;
         if (cut()) throw error(error_kind::cancelled, operation, name, "interrupted: this process stops or no longer holds the line");
+        if (never_answered && !options.second_host.empty()) use_second = !use_second;
         ++failures;
         last_error = reason;
         const core::backoff_limits pace{options.backoff_first, options.backoff_cap};
@@ -111,6 +118,7 @@ struct link::impl {
         prepare_context();
         open = true;
         ++connections;
+        if (!std::exchange(closed_by_us, false)) ++losses;
         last_answer = {};
         if (options.pause_after_connect > core::duration::zero()) pause_until(clock::now() + options.pause_after_connect);
     }
@@ -193,6 +201,11 @@ unsigned link::connections() const noexcept
     return impl_->connections;
 }
 
+unsigned link::losses() const noexcept
+{
+    return impl_->losses;
+}
+
 void link::interrupt() noexcept
 {
     {
@@ -217,7 +230,10 @@ asio::awaitable<void> link::connect()
 asio::awaitable<void> link::disconnect()
 {
     auto* p = impl_.get();
-    auto call = [p] { p->close(); };
+    auto call = [p] {
+        if (p->open) p->closed_by_us = !p->socket.stale();
+        p->close();
+    };
     co_await p->thread.run(std::move(call));
 }
 

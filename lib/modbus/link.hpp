@@ -68,6 +68,9 @@ public:
     const std::string& name() const noexcept;       // "plc 10.0.0.5:502 unit 1"
     bool connected() const noexcept;
     unsigned connections() const noexcept;          // made so far
+    // Those of them that did not take over from one that disconnect() had closed in good order: the device may have been
+    // gone meanwhile. The first counts, and one that took more than one try.
+    unsigned losses() const noexcept;
 
 private:
     struct impl;

@@ -51,17 +51,26 @@ public:
 
     virtual const std::string& name() const = 0;      // "plc 10.0.0.5:502 unit 1"
     virtual bool connected() const = 0;
-    // Number of connections made so far: a change tells that registers may have been lost meanwhile.
+    // Number of connections made so far, without those that followed our own closing (end_cycle) at once: a change tells that
+    // registers may have been lost meanwhile.
     virtual unsigned connections() const = 0;
 
     // Opens the connection if there is none (probe, start).
     virtual boost::asio::awaitable<void> connect() = 0;
-    // All words of one slot, one request if map.limits.max_read allows.
+    // All words of one slot, in one request if map.limits.max_read allows. Else in several, cut only between values, with the
+    // order's name and the status words read around the rest (domain::read_plan says what that guarantees: one order, and
+    // an ended picture has final figures only). Is it not so, the read is tried anew; after three tries it is an error of
+    // kind rejected, since it is about this slot and not about the link. Quantities of one picture may then be of different
+    // instants, as far apart as the requests; observe() compares two pictures on top of that.
+    // A PLC that refuses the read as a whole (exception 2 or 3) is asked once, ever, in parts of 32; when it answers those and
+    // refuses the whole again, it stays so, and the log says it.
     virtual boost::asio::awaitable<domain::words> read_slot(area a, int slot) = 0;
     virtual boost::asio::awaitable<std::vector<domain::words>> read_all(area a) = 0;
     // Reads a READ slot under the consistency rule against `stored` (may be empty): one request when equal, else up to
     // three pairs.
     virtual boost::asio::awaitable<observation> observe(int slot, const domain::words& stored) = 0;
+    // Any registers, for the engineer's commands; in several requests when map.limits.max_read asks for it, not guarded.
+    virtual boost::asio::awaitable<domain::words> read_registers(int /*address*/, int /*count*/) { co_return domain::words(); }
     // The ready word (handshake.write_ready): 1 = the PLC has taken the recipes.
     virtual boost::asio::awaitable<std::uint16_t> read_ready() = 0;
 

@@ -1,7 +1,10 @@
 #include "plc/modbus_device.hpp"
 
+#include "core/log.hpp"
 #include "domain/failure_event.hpp"
+#include "domain/plant_map_validate.hpp"
 #include "domain/slot_observer.hpp"
+#include "domain/slot_parts.hpp"
 #include "modbus/link.hpp"
 
 #include <fmt/format.h>
@@ -14,6 +17,10 @@ namespace asio = boost::asio;
 using domain::words;
 
 namespace {
+
+constexpr int failure_tries = 3;
+constexpr int guarded_tries = 3;
+constexpr int smaller_read = 32;   // registers that every PLC of the field's reports gave in one request
 
 modbus::link_options options_of(const core::line_config& line, const domain::plant_map& map)
 {
@@ -28,13 +35,13 @@ modbus::link_options options_of(const core::line_config& line, const domain::pla
 class modbus_device final : public device {
 public:
     modbus_device(asio::any_io_executor executor, const core::line_config& line, domain::plant_map map, write_permission may)
-        : map_(std::move(map)), link_(std::move(executor), options_of(line, map_)), may_(std::move(may))
+        : map_(std::move(map)), plan_(std::make_shared<const domain::read_plan>(domain::plan_slot_read(map_))), borders_(map_), link_(std::move(executor), options_of(line, map_)), may_(std::move(may))
     {
     }
 
     const std::string& name() const override { return link_.name(); }
     bool connected() const override { return link_.connected(); }
-    unsigned connections() const override { return link_.connections(); }
+    unsigned connections() const override { return link_.losses(); }
     void interrupt() noexcept override { link_.interrupt(); }
 
     asio::awaitable<void> connect() override
@@ -53,7 +60,17 @@ public:
 
     asio::awaitable<words> read_slot(area a, int slot) override
     {
-        co_return co_await read(a == area::read ? map_.read_address(slot) : map_.write_address(slot), map_.slots.words);
+        std::optional<error> refused;
+        try {
+            auto image = co_await read_whole(a, slot);
+            co_return image;
+        } catch (const error& e) {
+            if (!may_be_too_large(e)) throw;
+            refused = e;
+        }
+        auto image = co_await read_in_smaller_parts(a, slot);
+        if (image.empty()) throw error(*refused);
+        co_return image;
     }
 
     asio::awaitable<std::vector<words>> read_all(area a) override
@@ -80,6 +97,8 @@ public:
         o.image = observer.image();
         co_return o;
     }
+
+    asio::awaitable<words> read_registers(int address, int count) override { co_return co_await read(address, count); }
 
     asio::awaitable<std::uint16_t> read_ready() override
     {
@@ -125,9 +144,9 @@ public:
             co_return;
         }
         // Too wide for one request: the rest of the slot stands there already, so only what arms it is written. The flag
-        // comes first and the name whole, so that the PLC never takes half a name, and takes the load once.
+        // comes first and the name whole (the map's validation sees to it that it fits), so that the PLC never takes half a
+        // name, and takes the load once.
         const auto& id = map_.fields.mo_id;
-        if (id.words > map_.limits.max_write) throw error(core::error_kind::internal, "arm", name(), "limits.max_write is smaller than the order name");
         words name_words(image.begin() + id.at, image.begin() + id.at + id.words);
         co_await write_flag(map_.write_address(1) + map_.fields.status_read_data.at, 0);
         co_await write(map_.write_address(1) + id.at, std::move(name_words));
@@ -168,7 +187,7 @@ public:
             o.image = std::move(first);
             co_return o;
         }
-        for (int i = 0; i < observe_tries; ++i) {
+        for (int i = 0; i < failure_tries; ++i) {
             auto second = co_await read_failure();
             if (domain::same_block(map_, first, second)) {
                 o.what = observation::kind::accepted;
@@ -219,17 +238,94 @@ private:
 
     asio::awaitable<words> read_failure() { co_return co_await read(map_.failure.start, domain::failure_words(map_)); }
 
-    // One request when it fits, as the consistency rule wants it; a wider slot takes several.
+    // One request, or as the plan has it.
+    asio::awaitable<words> read_whole(area a, int slot)
+    {
+        const int address = a == area::read ? map_.read_address(slot) : map_.write_address(slot);
+        const auto plan = plan_;
+        if (!plan->guarded()) {
+            auto image = co_await read(address, map_.slots.words);
+            co_return image;
+        }
+        for (int i = 0; i < guarded_tries; ++i) {
+            auto image = co_await read_guarded(address, *plan);
+            if (!image.empty()) co_return image;
+        }
+        throw error(core::error_kind::rejected, fmt::format("read {} slot {} in {} parts", a == area::read ? "READ" : "WRITE", slot, plan->parts.size()), name(),
+                    fmt::format("its order or status changed between the parts, {} times in a row (does the PLC allow larger reads? see limits.max_read)", guarded_tries));
+    }
+
+    // Some PLCs answer a request for more registers than they like with the exception for a wrong address or value.
+    bool may_be_too_large(const error& e) const
+    {
+        const bool about_size = e.kind() == core::error_kind::rejected && (e.peer_code() == "2" || e.peer_code() == "3");
+        return about_size && !tried_smaller_ && std::min(map_.slots.words, map_.limits.max_read) > smaller_read;
+    }
+
+    void limit_reads(int most)
+    {
+        map_.limits.max_read = most;
+        plan_ = std::make_shared<const domain::read_plan>(domain::plan_slot_read(map_));
+    }
+
+    // Once per process. When that is what the PLC wanted it stays so, and the log says it. Empty: it was not that.
+    asio::awaitable<words> read_in_smaller_parts(area a, int slot)
+    {
+        const int given = map_.limits.max_read;
+        words image;
+        tried_smaller_ = true;
+        limit_reads(smaller_read);
+        bool helped = domain::request_limit_faults(map_).empty();
+        try {
+            if (helped) image = co_await read_whole(a, slot);
+        } catch (const error& e) {
+            limit_reads(given);
+            if (e.kind() == core::error_kind::rejected) co_return words();
+            tried_smaller_ = false;
+            throw;
+        }
+        limit_reads(given);
+        if (!helped) co_return words();
+        // Once more as the map says: what was refused for a moment only is not too large.
+        try {
+            image = co_await read_whole(a, slot);
+            co_return image;
+        } catch (const error& e) {
+            if (e.kind() != core::error_kind::rejected) {
+                tried_smaller_ = false;
+                throw;
+            }
+        }
+        limit_reads(smaller_read);
+        core::log::warning({}, "{} refuses reads of {} registers and answers smaller ones: slots are read in {} parts of at most {} from now on. Set limits.max_read in the plant map", name(),
+                           std::min(map_.slots.words, given), plan_->parts.size(), smaller_read);
+        co_return image;
+    }
+
+    // A slot in parts with its keys around it (domain::read_plan). Empty: the keys changed meanwhile.
+    asio::awaitable<words> read_guarded(int address, const domain::read_plan& plan)
+    {
+        words image(static_cast<std::size_t>(map_.slots.words), 0);
+        std::vector<words> before, after;
+        for (const auto& p : plan.before) before.push_back(co_await read(address + p.at, p.count));
+        for (const auto& p : plan.parts) {
+            const auto part = co_await read(address + p.at, p.count);
+            std::copy(part.begin(), part.end(), image.begin() + p.at);
+        }
+        for (const auto& p : plan.after) after.push_back(co_await read(address + p.at, p.count));
+        if (!domain::same_keys(map_, plan, before, image, after)) image.clear();
+        co_return image;
+    }
+
+    // One request when it fits; else several, cut only between values.
     asio::awaitable<words> read(int address, int count)
     {
         words out;
+        const auto parts = borders_.split(address, count, map_.limits.max_read);
         try {
-            while (count > 0) {
-                const int n = std::min(count, map_.limits.max_read);
-                const auto part = co_await link_.read(address, n);
+            for (const auto& p : parts) {
+                const auto part = co_await link_.read(p.at, p.count);
                 out.insert(out.end(), part.begin(), part.end());
-                address += n;
-                count -= n;
             }
         } catch (const modbus::error& e) {
             translate(e);
@@ -239,12 +335,12 @@ private:
 
     asio::awaitable<void> write(int address, words values)
     {
+        const auto parts = borders_.split(address, static_cast<int>(values.size()), map_.limits.max_write);
         try {
-            for (std::size_t done = 0; done < values.size();) {
-                const auto n = std::min(values.size() - done, static_cast<std::size_t>(map_.limits.max_write));
-                words part(values.begin() + static_cast<std::ptrdiff_t>(done), values.begin() + static_cast<std::ptrdiff_t>(done + n));
-                co_await link_.write(address + static_cast<int>(done), std::move(part), may_);
-                done += n;
+            for (const auto& p : parts) {
+                const auto from = values.begin() + (p.at - address);
+                words part(from, from + p.count);
+                co_await link_.write(p.at, std::move(part), may_);
             }
         } catch (const modbus::error& e) {
             translate(e);
@@ -261,7 +357,11 @@ private:
     }
 
     domain::plant_map map_;
+    // Shared, since a read in progress goes on by the plan it began with.
+    std::shared_ptr<const domain::read_plan> plan_;
+    domain::value_borders borders_;
     modbus::link link_;
+    bool tried_smaller_ = false;
     write_permission may_;
 };
 

@@ -513,9 +513,9 @@ asio::awaitable<run_result> plc_read_sync::cycle()
         changed = co_await take_out_step(line_, withdrawal_) || changed;
         changed = co_await end_cancelling() || changed;
     }
-    if (refused) std::rethrow_exception(refused);
     // Not while a load is being written: it would only have to connect again.
     if (!line_.plc_writes().locked()) co_await line_.device().end_cycle();
+    if (refused) std::rethrow_exception(refused);
     wake_loader_when_free(!duties_.empty() || std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_unfinished(b.state) || b.state == batch_state::cancelling; }));
     run_result r;
     r.changed = changed;

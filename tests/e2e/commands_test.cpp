@@ -1,78 +1,10 @@
 // Every command of the program but `run`, as a person or a container starts it: exit code, what is said where, no secret.
-#include "e2e/expect.hpp"
-
-#include <fstream>
+#include "e2e/command_bench.hpp"
 
 using namespace bb_test;
 using Catch::Matchers::Contains;
 
 namespace {
-
-using environment = std::map<std::string, std::string>;
-
-struct outcome {
-    int code = 0;
-    std::string out, err;
-};
-
-constexpr const char *db_secret = "db-secret-1", *odoo_secret = "odoo-secret-2", *token_secret = "token-secret-3", *key_secret = "key-secret-4";
-
-std::string read_text(const std::string& path)
-{
-    std::ifstream in(path);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// A plant whose secrets can be told apart, and its program's commands. batchbridge itself is not started.
-struct bench {
-    explicit bench(plant_options o = {}) : p(with_secrets(std::move(o))), env(p.environment())
-    {
-        auto& url = env["DATABASE_URL"];
-        url.replace(url.find("//test@"), 7, std::string("//test:") + db_secret + "@");
-    }
-
-    static plant_options with_secrets(plant_options o)
-    {
-        o.odoo_arguments = {"--password", odoo_secret};
-        o.environment["ODOO_PASSWORD"] = odoo_secret;
-        o.environment["API_TOKEN"] = token_secret;
-        return o;
-    }
-
-    // `changes` as for plant::start_bridge: an empty value removes a variable.
-    outcome run(std::vector<std::string> arguments, const environment& changes = {})
-    {
-        auto e = env;
-        for (const auto& [name, value] : changes) e[name] = value;
-        std::erase_if(e, [](const auto& v) { return v.second.empty(); });
-        const auto n = std::to_string(++runs);
-        const auto out = p.directory() + "/out." + n, err = p.directory() + "/err." + n;
-        std::vector<std::string> shell{"-c", "cd " BATCHBRIDGE_ROOT " && exec \"$0\" \"$@\" 2>" + err, BATCHBRIDGE_BIN "/batchbridge"};
-        shell.insert(shell.end(), arguments.begin(), arguments.end());
-        program child("/bin/sh", shell, e, out);
-        outcome o;
-        o.code = child.wait(seconds(30));
-        o.out = child.output();
-        o.err = read_text(err);
-        UNSCOPED_INFO("batchbridge " << (arguments.empty() ? "" : arguments[0]) << ": exit code " << o.code << "\n" << o.out << o.err);
-        for (const auto* secret : {db_secret, odoo_secret, token_secret, key_secret}) {
-            CHECK_THAT(o.out, !Contains(secret));
-            CHECK_THAT(o.err, !Contains(secret));
-        }
-        return o;
-    }
-
-    std::string file(const std::string& name, const std::string& text)
-    {
-        const auto path = p.directory() + "/" + name;
-        std::ofstream(path) << text;
-        return path;
-    }
-
-    plant p;
-    environment env;
-    int runs = 0;
-};
 
 plant_options nothing_runs()
 {
@@ -81,42 +13,47 @@ plant_options nothing_runs()
     return o;
 }
 
-// The line of `text` that begins with `start`.
-std::string line_of(const std::string& text, const std::string& start)
-{
-    const auto at = text.rfind("\n" + start) == std::string::npos ? (text.rfind(start, 0) == 0 ? 0 : std::string::npos) : text.rfind("\n" + start) + 1;
-    return at == std::string::npos ? std::string() : text.substr(at, text.find('\n', at) - at);
-}
-
 }  // namespace
 
 TEST_CASE("help and version need no configuration, wrong usage is 64 and says what is right")
 {
-    bench b(nothing_runs());
+    command_bench b(nothing_runs());
     b.env = {{"PATH", b.env["PATH"]}};
     for (const auto* help : {"--help", "-h", "help"}) {
         const auto o = b.run({help});
         CHECK(o.code == 0);
         CHECK(o.err.empty());
-        for (const auto* command : {"run", "check-config", "check-map [FILE]", "probe", "migrate", "healthcheck", "--version"}) CHECK_THAT(o.out, Contains(command));
+        for (const auto* command : {"run", "check-config", "check-map [FILE]", "probe", "snapshot", "replay FILE", "migrate", "healthcheck", "--version"}) CHECK_THAT(o.out, Contains(command));
     }
     const auto version = b.run({"--version"});
     CHECK(version.code == 0);
     CHECK_THAT(version.out, Catch::Matches("batchbridge \\d+\\.\\d+\\.\\d+\n"));
 
     const std::vector<std::vector<std::string>> wrong{{"nosuch"}, {"--verbose"}, {""}, {"run", "now"}, {"check-config", "x"}, {"check-map", "a", "b"}, {"probe", "plc"}, {"migrate", "x"},
-                                                      {"healthcheck", "x"}, {"--help", "x"}, {"--version", "x"}, {"snapshot"}};
+                                                      {"healthcheck", "x"}, {"--help", "x"}, {"--version", "x"}, {"snapshot", "now"}, {"snapshot", "--colour"}, {"snapshot", "--format", "xml"},
+                                                      {"snapshot", "--form", "csv"}, {"replay", "a", "b"}, {"replay", "--colour"}, {"probe", "--words", "1"}, {"probe", "--address", "x1"}};
     for (const auto& arguments : wrong) {
         const auto o = b.run(arguments);
         CHECK(o.code == 64);
         CHECK(o.out.empty());
-        CHECK_THAT(o.err, Catch::StartsWith("batchbridge: ") && Contains("usage: batchbridge") && Contains(arguments.back()));
+        CHECK_THAT(o.err, Catch::StartsWith("batchbridge: ") && Contains("usage: batchbridge") && (Contains(arguments.back()) || Contains("'--form'")));
+    }
+    for (const auto& arguments : std::vector<std::vector<std::string>>{{"replay"}, {"probe", "--address", "1", "--words", "1,2"}, {"probe", "--line", "a"}, {"replay", "f", "--map", "m", "--line", "l"}, {"snapshot", "--line"}}) {
+        const auto o = b.run(arguments);
+        CHECK(o.code == 64);
+        CHECK_THAT(o.err, Contains("usage: batchbridge " + arguments.front()));
+    }
+    for (const std::string command : {"run", "check-config", "check-map", "probe", "snapshot", "replay", "migrate", "healthcheck"}) {
+        const auto o = b.run({command, "--help"});
+        CHECK(o.code == 0);
+        CHECK(o.err.empty());
+        CHECK_THAT(o.out, Catch::StartsWith("usage: batchbridge ") && Contains(command));
     }
 }
 
 TEST_CASE("check-config shows what is effective, secrets masked, and connects to nothing")
 {
-    bench b(nothing_runs());
+    command_bench b(nothing_runs());
     const auto o = b.run({"check-config"});
     CHECK(o.code == 0);
     CHECK(o.err.empty());
@@ -134,7 +71,7 @@ TEST_CASE("check-config shows what is effective, secrets masked, and connects to
 
 TEST_CASE("every fault of the configuration is listed at once by every command that needs it, with exit code 78")
 {
-    bench b(nothing_runs());
+    command_bench b(nothing_runs());
     const auto no_pem = b.file("no.pem", "this is no certificate\n");
     const auto broken_map = b.file("broken.json", "{\"version\": 2}");
     const auto lines = b.file("lines.json", R"([{"name": "one", "host": "127.0.0.1", "map": ")" + broken_map + R"(", "order_domain": [["id", ">", 0]]},
@@ -163,7 +100,7 @@ TEST_CASE("each fault that shows only when parts are built is one of the configu
         environment changes;
         std::string said;
     };
-    bench b(nothing_runs());
+    command_bench b(nothing_runs());
     const auto url = [](const std::string& rest) { return std::string("postgresql://test:") + db_secret + rest; };
     const std::vector<row> rows{
         {{{"ODOO_API", "json2"}, {"ODOO_API_KEY", key_secret}}, "ODOO_API"},
@@ -192,13 +129,17 @@ TEST_CASE("each fault that shows only when parts are built is one of the configu
 
 TEST_CASE("check-map prints every register, of the file given or of the maps in use")
 {
-    bench b(nothing_runs());
+    command_bench b(nothing_runs());
     const auto shipped = b.run({"check-map"}, {{"PLC_MAP", ""}});
     CHECK(shipped.code == 0);
     CHECK(shipped.err.empty());
-    CHECK_THAT(shipped.out, Contains("WRITE 2") && Contains("silo 101 quantity") && Contains("conf/plc-map.json: 10 slots, 15 silos, no fault"));
+    CHECK_THAT(shipped.out, Contains("WRITE 2") && Contains("silo_101_quantity") && Contains("conf/plc-map.json: 10 slots, 15 silos, no fault"));
     CHECK_THAT(line_of(shipped.out, "   7076"), Contains("status_read_data") && Contains("WRITE 1"));
     CHECK(b.run({"check-map", "conf/plc-map.json"}).out == shipped.out);
+    // What an engineer compares with the PLC program: the base, who writes, a value in registers, the handshake.
+    CHECK_THAT(shipped.out, Contains("READ slot 1 begins at PLC 6000, wire 6000") && Contains("1000.00 kg") && Contains("1,34464 (0x0001 0x86A0)") &&
+                                Contains("22344,12109,20271,12336,12337,13312,0,0") && Contains("The PLC takes the load when 7076 is 0"));
+    CHECK_THAT(line_of(shipped.out, "   6028"), Contains("READ 1") && Contains("i32") && Contains("/100") && Contains("ABCD") && Contains("kg") && Contains("PLC"));
 
     auto text = read_text(BATCHBRIDGE_ROOT "/conf/plc-map.json");
     text.replace(text.find("\"count\": 10"), 11, "\"count\": 5");
@@ -223,7 +164,7 @@ TEST_CASE("check-map prints every register, of the file given or of the maps in 
 
 TEST_CASE("probe says of database, PLC and Odoo whether they answer, and what to look at when not")
 {
-    bench b;
+    command_bench b;
     const auto all = b.run({"probe"});
     CHECK(all.code == 0);
     CHECK_THAT(line_of(all.out, "database: ok"), Contains("PostgreSQL ") && Contains("no synchronous standby"));
@@ -258,7 +199,7 @@ TEST_CASE("migrate brings the schema up to date once, and fails without a databa
 {
     plant_options o;
     o.start_plc = o.start_odoo = false;
-    bench b(o);
+    command_bench b(o);
     const auto first = b.run({"migrate"});
     CHECK(first.code == 0);
     CHECK(first.err.empty());
@@ -288,7 +229,7 @@ TEST_CASE("migrate brings the schema up to date once, and fails without a databa
 
 TEST_CASE("healthcheck asks the running process, whatever else is wrong with its own environment")
 {
-    bench b(nothing_runs());
+    command_bench b(nothing_runs());
     const environment only_listen{{"DATABASE_URL", ""}, {"ODOO_URL", ""}, {"PLC_MAP", "no-such-map.json"}};
     const auto dead = b.run({"healthcheck"});
     CHECK(dead.code == 1);
@@ -313,7 +254,7 @@ TEST_CASE("the log at the start says of each task whether it is on, and which sw
     plant_options o;
     o.start_plc = o.start_odoo = false;
     o.environment["ENABLE_TASK_3_PROCESS_COMPLETED"] = "false";
-    bench b(o);
+    command_bench b(o);
     const auto said = [&](const std::string& part) { return occurrences(b.p.bridge_log(), part); };
     const std::string read_sync = "task plc_read_sync is ", stored = ": the stored switch (POST /api/v1/lines/line1/tasks/plc_read_sync)", master = ": the master switch, ENABLE_AUTO_SYNC=false";
     b.p.start_bridge();

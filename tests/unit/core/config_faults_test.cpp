@@ -211,3 +211,37 @@ TEST_CASE("a LINES_FILE that is no list of lines is refused with the reason")
     environment missing = with({{"LINES_FILE", "/no/lines.json"}, {"PLC_HOST", ""}});
     CHECK(only_fault(missing) == "LINES_FILE /no/lines.json: file: cannot be read: no such file");
 }
+
+TEST_CASE("each fault in the quirks and limits of a line is named with its place")
+{
+    const auto fault_of = [](const std::string& text) {
+        environment e = with({{"LINES_FILE", "lines"}, {"PLC_HOST", ""}});
+        e.files["lines"] = R"([{"name": "a", "host": "10.0.0.5", )" + text + "}]";
+        return only_fault(e);
+    };
+    const std::string place = "LINES_FILE lines: [0].";
+    const std::pair<const char*, const char*> rows[] = {
+        {R"("quirks": 7)", "quirks: expected an object"},
+        {R"("quirks": {"colour": 1})", "quirks.colour: unknown key"},
+        {R"("quirks": {"pause_after_connect": 20})", "quirks.pause_after_connect: expected a duration with its unit up to 1m"},
+        {R"("quirks": {"pause_between_requests": "20"})", "quirks.pause_between_requests: expected a duration"},
+        {R"("quirks": {"pause_between_requests": "61s"})", "quirks.pause_between_requests: expected a duration"},
+        {R"("quirks": {"close_after_cycle": "yes"})", "quirks.close_after_cycle: expected true or false"},
+        {R"("quirks": {"second_host": ""})", "quirks.second_host: expected a text, or null for none"},
+        {R"("quirks": {"second_host": "10.0.0.5"})", "quirks.second_host: '10.0.0.5' is the address of [0] 'a' already"},
+        {R"("limits": [20])", "limits: expected an object"},
+        {R"("limits": {"max_step_kg": 20})", "limits.max_step_kg: unknown key; a line may have max_read and max_write"},
+        {R"("limits": {"max_read": 126})", "limits.max_read: expected a whole number from 1 to 125"},
+        {R"("limits": {"max_write": 124})", "limits.max_write: expected a whole number from 1 to 123"},
+        {R"("limits": {"max_write": 0})", "limits.max_write: expected a whole number from 1 to 123"},
+        {R"("limits": {"max_read": 20.5})", "limits.max_read: expected a whole number"},
+    };
+    for (const auto& [text, expected] : rows) {
+        INFO(text);
+        CHECK_THAT(fault_of(text), Catch::StartsWith(place + expected));
+    }
+    // The second address of one line is not the PLC of another.
+    environment e = with({{"LINES_FILE", "lines"}, {"PLC_HOST", ""}});
+    e.files["lines"] = R"([{"name": "a", "host": "h1", "order_domain": [["id","=",1]], "quirks": {"second_host": "h2"}}, {"name": "b", "host": "H2", "order_domain": [["id","=",2]]}])";
+    CHECK_THAT(only_fault(e), Catch::Contains("'b' is the same PLC as [0] 'a'"));
+}

@@ -237,3 +237,29 @@ TEST_CASE("listening addresses with a name, IPv4, IPv6 and port 0 are accepted")
         CHECK(c.http_port == port);
     }
 }
+
+TEST_CASE("a line of LINES_FILE may have quirks and request limits of its own")
+{
+    environment e = with({{"LINES_FILE", "lines"}, {"PLC_HOST", ""}});
+    e.files["lines"] = R"([
+        {"name": "a", "host": "10.0.0.5", "order_domain": [["id",">",1]]},
+        {"name": "b", "host": "10.0.0.6", "order_domain": [["id","<",1]], "limits": {"max_read": 20, "max_write": 123},
+         "quirks": {"pause_after_connect": "1m", "pause_between_requests": "0ms", "close_after_cycle": true, "second_host": "10.0.0.7"}},
+        {"name": "c", "host": "10.0.0.8", "order_domain": [["id","=",1]], "limits": {}, "quirks": {"second_host": null, "close_after_cycle": false}}])";
+    const auto c = e.load();
+    REQUIRE(c.lines.size() == 3);
+    const auto &none = c.lines[0].quirks, &all = c.lines[1].quirks, &some = c.lines[2].quirks;
+    CHECK_FALSE(none.pause_after_connect);
+    CHECK_FALSE(none.close_after_cycle);
+    CHECK_FALSE(none.second_host);
+    CHECK_FALSE(none.max_read);
+    CHECK(all.pause_after_connect == 60s);
+    CHECK(all.pause_between_requests == 0s);
+    CHECK(all.close_after_cycle == true);
+    CHECK(all.second_host == "10.0.0.7");
+    CHECK(all.max_read == 20);
+    CHECK(all.max_write == 123);
+    CHECK(some.second_host == "");
+    CHECK(some.close_after_cycle == false);
+    CHECK_FALSE(some.max_write);
+}

@@ -1,5 +1,6 @@
 #include "unit/domain/example.hpp"
 
+#include "domain/register_table.hpp"
 #include "support/catch.hpp"
 
 #include <boost/json/parse.hpp>
@@ -89,25 +90,25 @@ TEST_CASE("expand lists every register of every area once, in order")
     int next = 0;
     std::string area;
     for (const auto& r : rows) {
-        INFO(r.area << " " << r.name);
-        if (r.area == area) CHECK(r.address == next);
-        area = r.area;
-        next = r.address + r.words;
-        words[r.area] += r.words;
+        INFO(r.block << " " << r.name);
+        if (r.block == area) CHECK(r.address == next);
+        area = r.block;
+        next = r.address + r.value.words;
+        words[r.block] += r.value.words;
     }
     CHECK(words.size() == 21);
     CHECK(words["READ 1"] == 77);
     CHECK(words["WRITE 10"] == 77);
     CHECK(words["FAILURE"] == 23);
     const auto row = [&](const std::string& in, const std::string& name) {
-        const auto it = std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.area == in && r.name == name; });
+        const auto it = std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.block == in && r.name == name; });
         REQUIRE(it != rows.end());
         return *it;
     };
     CHECK(row("READ 1", "batch_no").address == 6000);
     CHECK(row("READ 1", "batch_no").type == "u16");
-    CHECK(row("WRITE 2", "silo 101 quantity").address == 7128);
-    CHECK(row("WRITE 2", "silo 101 quantity").type == "i32 /100 ABCD");
+    CHECK(row("WRITE 2", "silo_101_quantity").address == 7128);
+    CHECK(row("WRITE 2", "silo_101_quantity").type == "i32 /100 ABCD");
     CHECK(row("WRITE 1", "status_read_data").address == 7076);
     CHECK(row("FAILURE", "info").type == "ascii16 high byte first");
     CHECK(row("FAILURE", "time").type == "6 x u16");
@@ -216,6 +217,8 @@ TEST_CASE("a fault in the map is refused and named at its place (L-29, L-33, L-4
         {"/limits/max_read", "126", "limits.max_read", "1 to 125"},
         {"/limits/max_write", "124", "limits.max_write", "1 to 123"},
         {"/limits/max_write", "0", "limits.max_write", "1 to 123"},
+        {"/limits/max_read", "7", "limits.max_read", "less than the 8 words of fields.mo_id"},
+        {"/limits/max_write", "1", "limits.max_write", "never split"},
         // each silo once
         {"/silos/1/id", "101", "silos", "silo 101 is there twice"},
         {"/silos/1/letter", "\"a\"", "silos", "letter 'a' is there twice"},
