@@ -29,7 +29,7 @@ struct judgement {
     std::string fault;
 };
 
-// Compares transaction, protocol, length, unit, function, and what the function repeats of the request. Never throws.
+// Compares transaction, protocol, length, unit, function, and what the function repeats of the request. Pure.
 judgement judge_answer(const frame& request, std::span<const std::uint8_t> answer);
 // The registers of an answer to FC03 that fits.
 std::vector<std::uint16_t> registers_in(std::span<const std::uint8_t> answer);

@@ -1,6 +1,11 @@
 #include "plc/modbus_device.hpp"
 
 #include "modbus/link.hpp"
+#include "plc/unanswered.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <fmt/format.h>
 
@@ -13,7 +18,22 @@ using domain::words;
 
 namespace {
 
+using clock = std::chrono::steady_clock;
+
 constexpr int observe_tries = 3;
+constexpr auto busy_pause = std::chrono::milliseconds(100);
+constexpr int read_function = 3, write_single_function = 6, write_function = 16;
+
+// Modbus exception codes (Application Protocol V1.1b3, section 7).
+bool says_busy(const modbus::error& e)
+{
+    return e.kind() == core::error_kind::rejected && (e.peer_code() == "5" || e.peer_code() == "6");
+}
+
+bool says_gateway(const modbus::error& e)
+{
+    return e.kind() == core::error_kind::rejected && (e.peer_code() == "10" || e.peer_code() == "11");
+}
 
 modbus::link_options options_of(const core::line_config& line, const domain::plant_map& map)
 {
@@ -28,13 +48,15 @@ modbus::link_options options_of(const core::line_config& line, const domain::pla
 class modbus_device final : public device {
 public:
     modbus_device(asio::any_io_executor executor, const core::line_config& line, domain::plant_map map, write_permission may)
-        : map_(std::move(map)), link_(std::move(executor), options_of(line, map_)), may_(std::move(may))
+        : map_(std::move(map)), link_(std::move(executor), options_of(line, map_)), may_(std::move(may)), patience_(line.timeout)
     {
     }
 
     const std::string& name() const override { return link_.name(); }
     bool connected() const override { return link_.connected(); }
     unsigned connections() const override { return link_.connections(); }
+    std::uint64_t wrong_answers() const override { return link_.wrong_answers(); }
+    bool settled() override { return unanswered_.empty(clock::now()); }
     void interrupt() noexcept override { link_.interrupt(); }
 
     asio::awaitable<void> connect() override
@@ -166,7 +188,18 @@ public:
 private:
     [[noreturn]] static void translate(const modbus::error& e)
     {
+        if (says_gateway(e)) throw error(core::error_kind::unavailable, e.operation(), e.target(), "the gateway answers, the PLC behind it does not: " + e.reason(), e.peer_code());
+        if (says_busy(e)) throw error(core::error_kind::unavailable, e.operation(), e.target(), "the PLC is busy: " + e.reason(), e.peer_code());
         throw error(e.kind(), e.operation(), e.target(), e.reason(), e.peer_code());
+    }
+
+    // For the question whether the PLC is back. A connection that is not made is not about a request.
+    void note_failed(const modbus::error& e, int function, int address)
+    {
+        const bool answer = e.kind() == core::error_kind::rejected && !says_gateway(e) && !says_busy(e);
+        const bool silence = e.kind() != core::error_kind::cancelled && e.kind() != core::error_kind::internal && e.operation() != "connect";
+        if (answer) unanswered_.answered(function, address);
+        else if (silence) unanswered_.failed(function, address, clock::now());
     }
 
     // One complete image per slot, else the load must not begin.
@@ -188,31 +221,51 @@ private:
     asio::awaitable<words> read(int address, int count)
     {
         words out;
-        try {
-            while (count > 0) {
-                const int n = std::min(count, map_.limits.max_read);
-                const auto part = co_await link_.read(address, n);
-                out.insert(out.end(), part.begin(), part.end());
-                address += n;
-                count -= n;
-            }
-        } catch (const modbus::error& e) {
-            translate(e);
+        while (count > 0) {
+            const int n = std::min(count, map_.limits.max_read);
+            const auto part = co_await read_part(address, n);
+            out.insert(out.end(), part.begin(), part.end());
+            address += n;
+            count -= n;
         }
         co_return out;
     }
 
+    // Asks again while the PLC says that it is busy.
+    asio::awaitable<words> read_part(int address, int count)
+    {
+        const auto until = clock::now() + patience_;
+        for (;;) {
+            try {
+                auto part = co_await link_.read(address, count);
+                unanswered_.answered(read_function, address);
+                co_return part;
+            } catch (const modbus::error& e) {
+                if (!says_busy(e) || clock::now() + busy_pause >= until) {
+                    note_failed(e, read_function, address);
+                    translate(e);
+                }
+            }
+            const auto executor = co_await asio::this_coro::executor;
+            asio::steady_timer pause(executor, busy_pause);
+            co_await pause.async_wait(asio::use_awaitable);
+        }
+    }
+
     asio::awaitable<void> write(int address, words values)
     {
-        try {
-            for (std::size_t done = 0; done < values.size();) {
-                const auto n = std::min(values.size() - done, static_cast<std::size_t>(map_.limits.max_write));
-                words part(values.begin() + static_cast<std::ptrdiff_t>(done), values.begin() + static_cast<std::ptrdiff_t>(done + n));
-                co_await link_.write(address + static_cast<int>(done), std::move(part), may_);
-                done += n;
+        for (std::size_t done = 0; done < values.size();) {
+            const auto n = std::min(values.size() - done, static_cast<std::size_t>(map_.limits.max_write));
+            words part(values.begin() + static_cast<std::ptrdiff_t>(done), values.begin() + static_cast<std::ptrdiff_t>(done + n));
+            const int at = address + static_cast<int>(done);
+            try {
+                co_await link_.write(at, std::move(part), may_);
+                unanswered_.answered(write_function, at);
+            } catch (const modbus::error& e) {
+                note_failed(e, write_function, at);
+                translate(e);
             }
-        } catch (const modbus::error& e) {
-            translate(e);
+            done += n;
         }
     }
 
@@ -220,7 +273,9 @@ private:
     {
         try {
             co_await link_.write_single(address, value, may_);
+            unanswered_.answered(write_single_function, address);
         } catch (const modbus::error& e) {
+            note_failed(e, write_single_function, address);
             translate(e);
         }
     }
@@ -228,6 +283,8 @@ private:
     domain::plant_map map_;
     modbus::link link_;
     write_permission may_;
+    core::duration patience_;
+    unanswered unanswered_;
 };
 
 }  // namespace
