@@ -300,7 +300,12 @@ asio::awaitable<bool> plc_read_sync::work_off_duties()
     bool done = false;
     std::vector<store::duty> left;
     std::exception_ptr refused;
+    duty_turn_.begin(duties_, [](const store::duty& d) { return d.id; }, clock::now(), cycle_limit());
     for (const auto& d : duties_) {
+        if (duty_turn_.cut() || !duty_turn_.next(d.id, clock::now())) {
+            left.push_back(d);
+            continue;
+        }
         std::exception_ptr failure;
         auto end = duty_end::open;
         try {
@@ -314,6 +319,7 @@ asio::awaitable<bool> plc_read_sync::work_off_duties()
         if (end == duty_end::open) left.push_back(d);
         else done = true;
     }
+    duty_turn_.end();
     duties_ = std::move(left);
     tell_late_duties();
     // A staged load may have waited for the last of them.
@@ -394,6 +400,7 @@ asio::awaitable<bool> plc_read_sync::end_cancelling()
     for (const auto& b : rows_) {
         if (b.state != batch_state::cancelling) continue;
         // Only a cycle that has seen the slot says anything about it.
+        if (unread_.contains(b.slot)) continue;
         if (const auto seen = slots_.find(b.slot); seen == slots_.end() || seen->second.inconsistent > 0) continue;
         const auto* load = load_of(b);
         // The load it belongs to is still to be settled with the PLC.
@@ -430,7 +437,6 @@ asio::awaitable<run_result> plc_read_sync::run()
 
 asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store::batch_change>& changes, std::vector<std::int64_t>& seen)
 {
-    const std::string plc = "plc " + line_.name();
     std::exception_ptr refused;
     try {
         co_await look_at_offer();
@@ -440,7 +446,14 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store:
             if (!domain::is_followed(b.state) || b.state == batch_state::queued || b.state == batch_state::loading) continue;
             by_slot[b.slot].push_back(&b);
         }
-        for (const auto& [slot, batches] : by_slot) {
+        std::vector<std::pair<int, std::vector<const domain::batch*>>> round(by_slot.begin(), by_slot.end());
+        turn_.begin(round, [](const auto& r) { return r.first; }, clock::now(), cycle_limit());
+        unread_.clear();
+        for (const auto& [slot, batches] : round) {
+            if (turn_.cut() || !turn_.next(slot, clock::now())) {
+                unread_.insert(slot);
+                continue;
+            }
             bool good = false;
             try {
                 good = co_await observe_slot(slot, batches);
@@ -457,14 +470,37 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store:
                 if (auto change = follow(*b)) changes.push_back(std::move(*change));
             }
         }
-        co_await look_for_reset();
-        line_.env().board.up(plc);
+        if (turn_.time_for_more()) co_await look_for_reset();
+        tell_pace(round.size());
+        line_.plc_answers();
     } catch (const plc::error&) {
         auto failure = std::current_exception();
-        note_dependency(line_.env(), line_.name(), failure);
+        line_.note_plc(failure);
         co_return failure;
     }
     co_return refused;
+}
+
+core::duration plc_read_sync::cycle_limit() const
+{
+    return std::max<core::duration>(3 * line_.config().timeout, line_.env().config.plc_read_sync.interval);
+}
+
+void plc_read_sync::tell_pace(std::size_t slots)
+{
+    const auto news = turn_.end();
+    if (!news) return;
+    const auto about = line_.about(task_names::plc_read_sync);
+    if (*news == domain::turn::news::late) {
+        store::alert_text slow{"plc_slow", "plc", fmt::format("the PLC answers slowly: {} of {} slots were read in {}; each cycle goes on where the one before stopped", turn_.done(), slots, core::to_string(cycle_limit()))};
+        core::log::warning(about, "{}", slow.text);
+        raised_.push_back(std::move(slow));
+        slow_told_ = true;
+    } else {
+        if (std::exchange(slow_told_, false)) core::log::info(about, "the PLC answers in time again");
+        // Also of a process before.
+        resolved_.push_back({"plc_slow", "plc", {}});
+    }
 }
 
 asio::awaitable<bool> plc_read_sync::store_cycle(const std::vector<store::batch_change>& changes, const std::vector<std::int64_t>& seen)

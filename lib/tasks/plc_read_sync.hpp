@@ -3,6 +3,7 @@
 #pragma once
 
 #include "domain/slot_follow.hpp"
+#include "domain/turn.hpp"
 #include "tasks/line.hpp"
 #include "tasks/take_out.hpp"
 
@@ -26,6 +27,8 @@ public:
         forget();
         looked_once_ = false;
         connections_seen_ = 0;
+        turn_ = {};
+        slow_told_ = false;
     }
 
 private:
@@ -48,6 +51,10 @@ private:
     boost::asio::awaitable<void> look_for_reset();
     // The failure of the PLC, if any: what was read until then counts.
     boost::asio::awaitable<std::exception_ptr> read_slots(std::vector<store::batch_change>& changes, std::vector<std::int64_t>& seen);
+    // How long a cycle may take before it leaves the rest to the next one (L-14).
+    core::duration cycle_limit() const;
+    // Alert plc_slow while cycles do not get round.
+    void tell_pace(std::size_t slots);
     // Alert recipe_gone of the batches that the PLC will skip.
     void tell_missing(const std::vector<const domain::batch*>& missing);
     // A cycle without a picture of the slot; the third one is told.
@@ -80,6 +87,8 @@ private:
     std::set<std::int64_t> asked_to_cancel_;
     std::vector<store::alert_text> raised_, resolved_;   // kept until they are stored
     withdrawal_clock withdrawal_;
+    domain::turn turn_, duty_turn_;
+    std::set<int> unread_;                               // slots that this cycle did not come to
     std::uint64_t rows_version_ = 0;
     std::chrono::steady_clock::time_point flushed_{};
     std::int64_t late_offer_told_ = 0;                   // the load that load_not_taken was raised for
@@ -94,7 +103,7 @@ private:
     std::chrono::steady_clock::time_point looked_{};
     unsigned connections_seen_ = 0;
     bool look_at_recipes_ = false, offer_gone_ = false, reset_ = false, looked_once_ = false;
-    bool was_busy_ = false;
+    bool was_busy_ = false, slow_told_ = false;
 };
 
 }  // namespace batchbridge::tasks
