@@ -439,6 +439,8 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(std::vector<store:
 {
     std::exception_ptr refused;
     try {
+        // Apart from the first read, so that a slot is not passed over for a connection that was not there.
+        if (!line_.device().connected()) co_await line_.device().connect();
         co_await look_at_offer();
         std::map<int, std::vector<const domain::batch*>> by_slot;
         for (const auto& b : rows_) {

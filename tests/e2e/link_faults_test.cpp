@@ -94,6 +94,38 @@ TEST_CASE("a PLC that answers reads and lets writes time out is down once, and b
     CHECK(occurrences(p.bridge_log(), "plc line1 is down") == 1);
 }
 
+TEST_CASE("a slot that is never answered, or refused, does not hide those behind it")
+{
+    const auto fault = GENERATE(as<std::string>{}, "hang", "exception");
+    CAPTURE(fault);
+    plant_options o;
+    o.plc_speed = 3;
+    plant p(o);
+    p.generate(3);
+    p.start_bridge();
+    const auto dosed = [&](int slot) {
+        const auto kg = p.sql("select sum(c.actual) from mo_batch b join mo_batch_consumption c on c.batch_id = b.id where b.batch_no = " + std::to_string(slot));
+        return kg.empty() ? 0.0 : std::stod(kg);
+    };
+    wait_until("a running batch", seconds(30), [&] { return !p.sql("select to_regclass('mo_batch')").empty() && dosed(1) > 0; });
+    // Held by the PLC: slot 1 is still followed, and is read first.
+    p.plc("/fail_batch", R"({"slot": 1})");
+    wait_until("the held batch", seconds(20), [&] { return p.count("mo_batch where state = 'held'") == 1 && p.count("plc_duty where done_at is null") == 0; });
+    p.plc("/fault", body(fault, R"(, "function": 3, "address": 6000)"));
+    const auto is_told = [&] {
+        if (fault == "hang") return occurrences(p.bridge_log(), "plc line1 is down") == 1;
+        return p.count("alert where kind = 'slot_inconsistent' and subject = 'slot 1' and state = 'open'") == 1;
+    };
+    wait_until("the notice", seconds(10), is_told);
+    for (int step = 0; step < 3; ++step) {
+        const auto before = dosed(2);
+        wait_until("more in slot 2", seconds(8), [&] { return dosed(2) > before; });
+    }
+    CHECK(is_told());
+    CHECK(occurrences(p.bridge_log(), "plc line1 is back") == 0);
+    CHECK(p.plc("/state").at("overlapping_requests").as_int64() == 0);
+}
+
 TEST_CASE("link faults: a PLC that reboots with empty registers: nothing is guessed, and its line waits for a person")
 {
     two_lines plant;

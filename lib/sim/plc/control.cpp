@@ -150,6 +150,7 @@ plc_fault fault_of(const json::object& body, const domain::plant_map& map)
     f.slot = static_cast<int>(number(body, "slot", 1, 1, map.slots.count));
     f.code = static_cast<int>(number(body, "code", 4, 1, 255));
     f.function = static_cast<int>(number(body, "function", 0, 0, 127));
+    f.address = static_cast<int>(number(body, "address", -1, 0, 65535));
     return f;
 }
 

@@ -4,7 +4,7 @@
 //                                             did wrong: most_connections above 1, overlapping_requests above 0
 //   GET  /registers?start=6000&count=77       raw words
 //   POST /registers   {address, values}
-//   POST /fault       {kind, count, delay_ms, slot, code, function}   see plc_fault.hpp; count 0: until cleared
+//   POST /fault       {kind, count, delay_ms, slot, code, function, address}   see plc_fault.hpp; count 0: until cleared
 //   POST /clear                               ends all faults
 //   POST /pause, /resume                      dosing
 //   POST /take        {enabled}               taking of loads

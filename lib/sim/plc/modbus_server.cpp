@@ -159,6 +159,7 @@ std::optional<plc_fault> modbus_server::next_fault(int function, int address, in
     const std::lock_guard lock(fault_guard_);
     const auto fits = [&](const plc_fault& f) {
         if (f.function != 0 && f.function != function) return false;
+        if (f.address >= 0 && (f.address < address || f.address >= address + count)) return false;
         if (f.kind != "torn_slot") return true;
         const int from = model_.map().read_address(f.slot);
         return function == MODBUS_FC_READ_HOLDING_REGISTERS && address <= from && address + count >= from + model_.map().slots.words && can_tear(f.slot);

@@ -42,6 +42,7 @@ struct plc_fault {
     int slot = 1;
     int code = 4;
     int function = 0;             // only requests with this function code; 0: any
+    int address = -1;             // only requests that cover this register; -1: any
 };
 
 const std::vector<std::string_view>& fault_kinds();
