@@ -69,7 +69,9 @@ run_group unit 4
 if ! $quick; then
     run_group integration 4
     run_group e2e 3
+    rm -f "build/$preset"/link-faults-*.txt
     run_group faults 2
+    cat "build/$preset"/link-faults-*.txt 2>/dev/null || true
     run_group kills 3
 fi
 # The README's first command, as a new user runs it: with the release build, whose warnings are errors too.

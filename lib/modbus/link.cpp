@@ -2,17 +2,22 @@
 
 #include "core/backoff.hpp"
 #include "core/blocking_thread.hpp"
+#include "modbus/frame.hpp"
 #include "modbus/tcp_socket.hpp"
 
 #include <modbus/modbus.h>
 
 #include <fmt/format.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
+#include <span>
 #include <utility>
+
+#include <sys/socket.h>
 
 namespace batchbridge::modbus {
 
@@ -31,6 +36,12 @@ struct free_context {
         modbus_free(c);
     }
 };
+
+std::string exception_name(int code)
+{
+    if (code < MODBUS_EXCEPTION_ILLEGAL_FUNCTION || code >= MODBUS_EXCEPTION_MAX) return "not of the standard";
+    return modbus_strerror(MODBUS_ENOBASE + code);
+}
 
 std::string_view hint(int exception_code)
 {
@@ -58,12 +69,15 @@ struct link::impl {
     std::atomic<unsigned> interrupts{0};
     std::atomic<bool> open{false};
     std::atomic<unsigned> connections{0}, losses{0};
+    std::atomic<std::uint64_t> wrong_answers{0};
 
     // Only the link's thread touches what follows (the socket's shutdown excepted).
     tcp_socket socket;
     std::unique_ptr<modbus_t, free_context> context;
     unsigned call_epoch = 0;             // `interrupts` when the present call was made
     unsigned failures = 0;
+    // Goes on over connections, so that no two requests of a link in a row have the same number.
+    std::uint16_t transaction = 0;
     bool use_second = false;
     bool closed_by_us = false;           // in good order, and no try to connect has failed since
     clock::time_point retry_from{}, last_answer{};
@@ -104,8 +118,12 @@ struct link::impl {
 
     void ensure_open()
     {
-        if (open && socket.stale()) close();
-        if (open) return;
+        if (open) {
+            const auto idle = socket.idle();
+            if (idle == idle_state::quiet) return;
+            if (idle == idle_state::unasked_bytes) ++wrong_answers;
+            close();
+        }
         if (clock::now() < retry_from)
             throw error(error_kind::unavailable, "connect", name, "waiting before the next try; last error: " + last_error);
         const auto& host = use_second ? options.second_host : options.host;
@@ -125,8 +143,8 @@ struct link::impl {
 
     void prepare_context()
     {
-        // The address is not used: the socket is connected already. One context per connection, so that transaction
-        // numbers and libmodbus's state start afresh.
+        // The address is not used: the socket is connected already. One context per connection, so that libmodbus's
+        // state starts afresh.
         context.reset(modbus_new_tcp("127.0.0.1", 502));
         if (!context) fail(error_kind::internal, "connect", "libmodbus: " + std::string(modbus_strerror(errno)));
         if (modbus_set_slave(context.get(), options.unit_id) != 0) fail(error_kind::internal, "connect", "unit id not allowed, expected 0 to 247 or 255");
@@ -139,23 +157,27 @@ struct link::impl {
         modbus_set_byte_timeout(context.get(), 0, 0);
     }
 
-    // What a failed libmodbus call means for the connection. `e` is its errno.
+    // What a failed send or receive means for the connection. `e` is its errno.
     [[noreturn]] void judge(const std::string& operation, int e)
     {
-        if (e > MODBUS_ENOBASE && e <= EMBXGTAR) {
-            const int code = e - MODBUS_ENOBASE;
-            failures = 0;
-            last_answer = clock::now();
-            throw error(error_kind::rejected, operation, name, fmt::format("exception code {}: {}{}", code, modbus_strerror(e), hint(code)), std::to_string(code));
-        }
-        if (e == ETIMEDOUT) fail(error_kind::timeout, operation, "no answer within " + core::to_string(options.timeout) + " (PLC stopped, or wrong unit id?)");
-        if (e > EMBXGTAR || e == EINVAL) fail(error_kind::protocol, operation, fmt::format("the answer does not fit the request: {}", modbus_strerror(e)));
-        fail(error_kind::unavailable, operation, fmt::format("connection lost: {}", e == 0 ? "closed by the device" : modbus_strerror(e)));
+        if (e == ETIMEDOUT)
+            fail(error_kind::timeout, operation,
+                 "no answer within " + core::to_string(options.timeout) + " (PLC stopped, or wrong unit id?)");
+        if (e > MODBUS_ENOBASE || e == EINVAL) misfit(operation, modbus_strerror(e));
+        fail(error_kind::unavailable, operation,
+             fmt::format("connection lost: {}", e == 0 ? "closed by the device" : modbus_strerror(e)));
     }
 
-    // One request: `send` is the libmodbus call, which returns the number of registers or -1.
-    template <class Send>
-    void request(unsigned epoch, const std::string& operation, int count, const permission& may, Send send)
+    // Whatever else comes on this connection may belong to another request too.
+    [[noreturn]] void misfit(const std::string& operation, std::string_view what)
+    {
+        ++wrong_answers;
+        fail(error_kind::protocol, operation, fmt::format("the answer does not fit the request: {}", what));
+    }
+
+    // Sends one request and returns its answer, which fits it. `make` gets the transaction number.
+    template <class Make>
+    frame request(unsigned epoch, const std::string& operation, const permission& may, Make make)
     {
         call_epoch = epoch;
         if (cut()) throw error(error_kind::cancelled, operation, name, "interrupted: this process stops or no longer holds the line");
@@ -163,13 +185,30 @@ struct link::impl {
         if (options.pause_between_requests > core::duration::zero() && last_answer != clock::time_point{})
             pause_until(last_answer + options.pause_between_requests);
         if (cut()) fail(error_kind::cancelled, operation, "interrupted");
-        if (may && !may()) throw error(error_kind::cancelled, operation, name, "this process may not write: it does not (any more, or not yet) hold the line");
+        const frame asked = make(++transaction);
+        if (may && !may())
+            throw error(error_kind::cancelled, operation, name,
+                        "this process may not write: it does not (any more, or not yet) hold the line");
+        // Nothing else is on its way on this connection, so a socket that does not take a frame whole is not in order.
+        const auto sent = ::send(socket.descriptor(), asked.data(), asked.size(), MSG_NOSIGNAL);
+        if (sent < 0) judge(operation, errno);
+        if (static_cast<std::size_t>(sent) != asked.size())
+            fail(error_kind::unavailable, operation, "the connection does not take a whole request");
+        std::array<std::uint8_t, MODBUS_TCP_MAX_ADU_LENGTH> buffer;
         errno = 0;
-        const int n = send(context.get());
+        const int n = modbus_receive_confirmation(context.get(), buffer.data());
         if (n < 0) judge(operation, errno);
-        if (n != count) fail(error_kind::protocol, operation, fmt::format("the answer speaks of {} registers", n));
+        const std::span<const std::uint8_t> answer(buffer.data(), static_cast<std::size_t>(n));
+        const auto verdict = judge_answer(asked, answer);
+        if (verdict.what == judgement::kind::wrong) misfit(operation, verdict.fault);
         failures = 0;
         last_answer = clock::now();
+        if (verdict.what == judgement::kind::exception)
+            throw error(
+                error_kind::rejected, operation, name,
+                fmt::format("exception code {}: {}{}", verdict.code, exception_name(verdict.code), hint(verdict.code)),
+                std::to_string(verdict.code));
+        return {answer.begin(), answer.end()};
     }
 
     void check(const std::string& operation, int address, std::size_t count, int most) const
@@ -206,6 +245,11 @@ unsigned link::losses() const noexcept
     return impl_->losses;
 }
 
+std::uint64_t link::wrong_answers() const noexcept
+{
+    return impl_->wrong_answers;
+}
+
 void link::interrupt() noexcept
 {
     {
@@ -231,7 +275,7 @@ asio::awaitable<void> link::disconnect()
 {
     auto* p = impl_.get();
     auto call = [p] {
-        if (p->open) p->closed_by_us = !p->socket.stale();
+        if (p->open) p->closed_by_us = p->socket.idle() == idle_state::quiet;
         p->close();
     };
     co_await p->thread.run(std::move(call));
@@ -243,9 +287,9 @@ asio::awaitable<std::vector<std::uint16_t>> link::read(int address, int count)
     auto call = [p, address, count, epoch = p->interrupts.load()] {
         const auto operation = fmt::format("FC03 read {}+{}", address, count);
         p->check(operation, address, count < 0 ? 0U : static_cast<std::size_t>(count), max_read);
-        std::vector<std::uint16_t> out(static_cast<std::size_t>(count));
-        p->request(epoch, operation, count, {}, [&](modbus_t* c) { return modbus_read_registers(c, address, count, out.data()); });
-        return out;
+        return registers_in(p->request(epoch, operation, {}, [&](std::uint16_t t) {
+            return read_request(t, p->options.unit_id, address, count);
+        }));
     };
     co_return co_await p->thread.run(std::move(call));
 }
@@ -256,8 +300,8 @@ asio::awaitable<void> link::write(int address, std::vector<std::uint16_t> values
     auto call = [p, address, v = std::move(values), m = std::move(may), epoch = p->interrupts.load()] {
         const auto operation = fmt::format("FC16 write {}+{}", address, v.size());
         p->check(operation, address, v.size(), max_write);
-        const int count = static_cast<int>(v.size());
-        p->request(epoch, operation, count, m, [&](modbus_t* c) { return modbus_write_registers(c, address, count, v.data()); });
+        p->request(epoch, operation, m,
+                   [&](std::uint16_t t) { return write_request(t, p->options.unit_id, address, v); });
     };
     co_await p->thread.run(std::move(call));
 }
@@ -268,7 +312,8 @@ asio::awaitable<void> link::write_single(int address, std::uint16_t value, permi
     auto call = [p, address, value, m = std::move(may), epoch = p->interrupts.load()] {
         const auto operation = fmt::format("FC06 write {}", address);
         p->check(operation, address, 1, 1);
-        p->request(epoch, operation, 1, m, [&](modbus_t* c) { return modbus_write_register(c, address, value); });
+        p->request(epoch, operation, m,
+                   [&](std::uint16_t t) { return write_single_request(t, p->options.unit_id, address, value); });
     };
     co_await p->thread.run(std::move(call));
 }

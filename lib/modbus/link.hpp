@@ -1,5 +1,6 @@
-// An awaitable Modbus TCP link on libmodbus: one thread, one connection, one request at a time. Knows holding registers,
-// not batches. Source of the protocol facts: MODBUS Application Protocol V1.1b3, sections 6.3, 6.6 and 6.12.
+// An awaitable Modbus TCP link: one thread, one connection, one request at a time. libmodbus receives the answers,
+// frame.hpp compares them with the requests. Knows holding registers, not batches. Source of the protocol facts: MODBUS
+// Application Protocol V1.1b3, sections 6.3, 6.6 and 6.12.
 #pragma once
 
 #include "core/error.hpp"
@@ -36,12 +37,12 @@ struct link_options {
     resolver_function resolver;        // for tests; empty: the system's
 };
 
-// Connects on demand. After a transport error, a timeout or an answer that does not fit, the connection is closed and the
-// next one is tried after a back-off; a call before that fails at once (unavailable). Exception codes keep the connection.
-// A connection that the device closed while nothing was asked, or on which it sent bytes unasked, is replaced before the
-// request. Calls are serialised on the link's thread. They cannot be cancelled, only interrupted; each is bounded by
-// two timeouts (one to connect, one for the answer) and the pauses.
-// libmodbus compares an answer's transaction, function and size with the request, but on TCP not its unit.
+// Connects on demand. After a transport error, a timeout or an answer that does not fit, the connection is closed and
+// the next one is tried after a back-off; a call before that fails at once (unavailable). Exception codes keep the
+// connection. A connection that the device closed while nothing was asked, or on which it sent bytes unasked, is
+// replaced before the request. Calls are serialised on the link's thread. They cannot be cancelled, only interrupted;
+// each is bounded by two timeouts (one to connect, one for the answer) and the pauses. An answer counts only if its
+// transaction, protocol, length, unit, function and what it repeats of the request fit.
 class link {
 public:
     // Asked on the link's thread right before a write request is sent. Must be thread-safe; empty: always.
@@ -71,6 +72,8 @@ public:
     // Those of them that did not take over from one that disconnect() had closed in good order: the device may have been
     // gone meanwhile. The first counts, and one that took more than one try.
     unsigned losses() const noexcept;
+    // Answers so far that did not fit their request, and bytes that nobody had asked for. Each ended its connection.
+    std::uint64_t wrong_answers() const noexcept;
 
 private:
     struct impl;

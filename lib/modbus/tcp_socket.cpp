@@ -114,10 +114,13 @@ connect_result tcp_socket::connect(const std::string& host, std::uint16_t port, 
     }
 }
 
-bool tcp_socket::stale() const noexcept
+idle_state tcp_socket::idle() const noexcept
 {
     char byte;
-    return ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    const auto n = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0) return idle_state::unasked_bytes;
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? idle_state::quiet
+                                                                                : idle_state::closed;
 }
 
 void tcp_socket::close() noexcept

@@ -15,6 +15,9 @@ namespace batchbridge::modbus {
 
 enum class connect_result { connected, not_resolved, refused, timed_out, failed, cut };
 
+// Of a connection on which nothing is asked at the moment. Only a quiet one may be used further.
+enum class idle_state { quiet, closed, unasked_bytes };
+
 class tcp_socket {
 public:
     // An empty resolver is the system's.
@@ -31,8 +34,7 @@ public:
 
     // -1 when closed. For the owner's thread.
     int descriptor() const noexcept { return fd_; }
-    // True when the peer has closed, or has sent bytes that nobody asked for: either way it must not be used any more.
-    bool stale() const noexcept;
+    idle_state idle() const noexcept;
     void close() noexcept;
     // From any thread: ends a look-up, connect, send or receive in progress. The descriptor stays the owner's to close.
     void shutdown() noexcept;

@@ -1,6 +1,10 @@
 // One PLC as the tasks see it: slots, loads and handshakes in domain types. Owns the only connection to the device.
 // Every call is bounded (PLC_TIMEOUT per request) and throws plc::error; after an error the connection is closed and the
 // next call opens a new one, at the pace of a capped, jittered back-off (calls in between fail at once: unavailable).
+// Exception answers keep the connection. Codes 10 and 11 (a gateway without a way to the PLC, or without its answer) are
+// `unavailable`: the PLC is away though its gateway is not. Codes 5 and 6 (accepted, busy): a read is repeated for up to
+// PLC_TIMEOUT; after that, and for a write at once, `unavailable`: a write of 5 may be executed yet, so what it did is
+// looked at by whoever tries again. All others are `rejected`: they are about the registers that were asked for.
 #pragma once
 
 #include "core/error.hpp"
@@ -11,6 +15,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -54,6 +59,10 @@ public:
     // Number of connections made so far, without those that followed our own closing (end_cycle) at once: a change tells that
     // registers may have been lost meanwhile.
     virtual unsigned connections() const = 0;
+    // Answers so far that did not fit their request; none of their values was used.
+    virtual std::uint64_t wrong_answers() const { return 0; }
+    // Every request that got no answer has been answered since, or was not made again for two minutes.
+    virtual bool settled() { return true; }
 
     // Opens the connection if there is none (probe, start).
     virtual boost::asio::awaitable<void> connect() = 0;

@@ -6,6 +6,11 @@
 #include "domain/slot_observer.hpp"
 #include "domain/slot_parts.hpp"
 #include "modbus/link.hpp"
+#include "plc/unanswered.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <fmt/format.h>
 
@@ -18,9 +23,24 @@ using domain::words;
 
 namespace {
 
+using clock = std::chrono::steady_clock;
+
 constexpr int failure_tries = 3;
 constexpr int guarded_tries = 3;
 constexpr int smaller_read = 32;   // registers that every PLC of the field's reports gave in one request
+constexpr auto busy_pause = std::chrono::milliseconds(100);
+constexpr int read_function = 3, write_single_function = 6, write_function = 16;
+
+// Modbus exception codes (Application Protocol V1.1b3, section 7).
+bool says_busy(const modbus::error& e)
+{
+    return e.kind() == core::error_kind::rejected && (e.peer_code() == "5" || e.peer_code() == "6");
+}
+
+bool says_gateway(const modbus::error& e)
+{
+    return e.kind() == core::error_kind::rejected && (e.peer_code() == "10" || e.peer_code() == "11");
+}
 
 modbus::link_options options_of(const core::line_config& line, const domain::plant_map& map)
 {
@@ -35,13 +55,15 @@ modbus::link_options options_of(const core::line_config& line, const domain::pla
 class modbus_device final : public device {
 public:
     modbus_device(asio::any_io_executor executor, const core::line_config& line, domain::plant_map map, write_permission may)
-        : map_(std::move(map)), plan_(std::make_shared<const domain::read_plan>(domain::plan_slot_read(map_))), borders_(map_), link_(std::move(executor), options_of(line, map_)), may_(std::move(may))
+        : map_(std::move(map)), plan_(std::make_shared<const domain::read_plan>(domain::plan_slot_read(map_))), borders_(map_), link_(std::move(executor), options_of(line, map_)), may_(std::move(may)), patience_(line.timeout)
     {
     }
 
     const std::string& name() const override { return link_.name(); }
     bool connected() const override { return link_.connected(); }
     unsigned connections() const override { return link_.losses(); }
+    std::uint64_t wrong_answers() const override { return link_.wrong_answers(); }
+    bool settled() override { return unanswered_.empty(clock::now()); }
     void interrupt() noexcept override { link_.interrupt(); }
 
     asio::awaitable<void> connect() override
@@ -218,7 +240,18 @@ public:
 private:
     [[noreturn]] static void translate(const modbus::error& e)
     {
+        if (says_gateway(e)) throw error(core::error_kind::unavailable, e.operation(), e.target(), "the gateway answers, the PLC behind it does not: " + e.reason(), e.peer_code());
+        if (says_busy(e)) throw error(core::error_kind::unavailable, e.operation(), e.target(), "the PLC is busy: " + e.reason(), e.peer_code());
         throw error(e.kind(), e.operation(), e.target(), e.reason(), e.peer_code());
+    }
+
+    // For the question whether the PLC is back. A connection that is not made is not about a request.
+    void note_failed(const modbus::error& e, int function, int address)
+    {
+        const bool answer = e.kind() == core::error_kind::rejected && !says_gateway(e) && !says_busy(e);
+        const bool silence = e.kind() != core::error_kind::cancelled && e.kind() != core::error_kind::internal && e.operation() != "connect";
+        if (answer) unanswered_.answered(function, address);
+        else if (silence) unanswered_.failed(function, address, clock::now());
     }
 
     // One complete image per slot, else the load must not begin.
@@ -322,28 +355,47 @@ private:
     {
         words out;
         const auto parts = borders_.split(address, count, map_.limits.max_read);
-        try {
-            for (const auto& p : parts) {
-                const auto part = co_await link_.read(p.at, p.count);
-                out.insert(out.end(), part.begin(), part.end());
-            }
-        } catch (const modbus::error& e) {
-            translate(e);
+        for (const auto& p : parts) {
+            const auto part = co_await read_part(p.at, p.count);
+            out.insert(out.end(), part.begin(), part.end());
         }
         co_return out;
+    }
+
+    // Asks again while the PLC says that it is busy.
+    asio::awaitable<words> read_part(int address, int count)
+    {
+        const auto until = clock::now() + patience_;
+        for (;;) {
+            try {
+                auto part = co_await link_.read(address, count);
+                unanswered_.answered(read_function, address);
+                co_return part;
+            } catch (const modbus::error& e) {
+                if (!says_busy(e) || clock::now() + busy_pause >= until) {
+                    note_failed(e, read_function, address);
+                    translate(e);
+                }
+            }
+            const auto executor = co_await asio::this_coro::executor;
+            asio::steady_timer pause(executor, busy_pause);
+            co_await pause.async_wait(asio::use_awaitable);
+        }
     }
 
     asio::awaitable<void> write(int address, words values)
     {
         const auto parts = borders_.split(address, static_cast<int>(values.size()), map_.limits.max_write);
-        try {
-            for (const auto& p : parts) {
-                const auto from = values.begin() + (p.at - address);
-                words part(from, from + p.count);
+        for (const auto& p : parts) {
+            const auto from = values.begin() + (p.at - address);
+            words part(from, from + p.count);
+            try {
                 co_await link_.write(p.at, std::move(part), may_);
+                unanswered_.answered(write_function, p.at);
+            } catch (const modbus::error& e) {
+                note_failed(e, write_function, p.at);
+                translate(e);
             }
-        } catch (const modbus::error& e) {
-            translate(e);
         }
     }
 
@@ -351,7 +403,9 @@ private:
     {
         try {
             co_await link_.write_single(address, value, may_);
+            unanswered_.answered(write_single_function, address);
         } catch (const modbus::error& e) {
+            note_failed(e, write_single_function, address);
             translate(e);
         }
     }
@@ -363,6 +417,8 @@ private:
     modbus::link link_;
     bool tried_smaller_ = false;
     write_permission may_;
+    core::duration patience_;
+    unanswered unanswered_;
 };
 
 }  // namespace

@@ -44,7 +44,7 @@ asio::awaitable<plc_picture> look_at_plc(line& l)
     auto& store = l.env().store;
     const auto read = co_await l.device().read_all(plc::area::read);
     const auto write = co_await l.device().read_all(plc::area::write);
-    l.env().board.up("plc " + l.name());
+    l.plc_answers();
     const auto settings = co_await store.settings(l.name());
     std::vector<domain::slot_reading> shown_read, shown_write;
     std::vector<std::string> names;

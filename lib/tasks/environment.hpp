@@ -31,7 +31,8 @@ struct environment {
 void note_database(environment& env, std::exception_ptr e);
 
 // For a run that failed: tells the board if `e` says that the line's PLC, PostgreSQL or Odoo does not answer. True = it
-// did, and the board has logged the change, so the run need not.
-bool note_dependency(environment& env, const std::string& line, std::exception_ptr e);
+// did, and the board has logged the change, so the run need not. `plc_settled` (plc::device::settled): an exception answer
+// of the PLC says that it is there; without it, something else it was asked still has no answer, and it does not.
+bool note_dependency(environment& env, const std::string& line, std::exception_ptr e, bool plc_settled = true);
 
 }  // namespace batchbridge::tasks

@@ -257,7 +257,7 @@ asio::awaitable<run_result> equipment_failure::look(const domain::words& block)
 asio::awaitable<run_result> equipment_failure::observe()
 {
     const auto seen = co_await line_.device().observe_failure(settled_);
-    line_.env().board.up("plc " + line_.name());
+    line_.plc_answers();
     if (seen.what == plc::observation::kind::inconsistent) co_return not_read_well("changes while it is read");
     inconsistent_ = 0;
     over(inconsistent);

@@ -56,7 +56,7 @@ void note_database(environment& env, std::exception_ptr e)
     if (!core::is_cancellation(e)) env.board.down("database", core::describe(e));
 }
 
-bool note_dependency(environment& env, const std::string& line, std::exception_ptr e)
+bool note_dependency(environment& env, const std::string& line, std::exception_ptr e, bool plc_settled)
 {
     const auto away = [](const core::error& x) { return x.kind() != core::error_kind::rejected && x.kind() != core::error_kind::internal; };
     try {
@@ -66,7 +66,7 @@ bool note_dependency(environment& env, const std::string& line, std::exception_p
         if (x.kind() == core::error_kind::internal) return false;
         // An exception answer is about the registers that were asked for: the link is as good as with any other answer.
         if (x.kind() == core::error_kind::rejected) {
-            env.board.up("plc " + line);
+            if (plc_settled) env.board.up("plc " + line);
             return false;
         }
         env.board.down("plc " + line, x.what());
@@ -120,7 +120,7 @@ void line::make_tasks()
         tasks_.push_back(std::make_unique<periodic>(env_.executor, config_.name, name, rule, t.enabled && c.enable_auto_sync,
                                                     std::move(body),
                                                     [this, name](const finished_run& r) { return record(name, r); },
-                                                    [this](std::exception_ptr e) { return note_fenced(e) || note_dependency(env_, config_.name, e); }));
+                                                    [this](std::exception_ptr e) { return note_fenced(e) || note_plc(e); }));
     };
     add(task_names::auto_sync_mo, c.auto_sync_mo, [this] { return auto_sync_mo(*this); });
     add(task_names::plc_read_sync, c.plc_read_sync, [this] { return reader_->run(); });
@@ -153,6 +153,19 @@ void line::lease_lost()
     if (!held_) return;
     held_ = false;
     changed_.set();
+}
+
+void line::plc_answers()
+{
+    // One that answers reads and lets writes time out would be up and down with every cycle.
+    if (!device_->settled()) return;
+    const auto wrong = device_->wrong_answers();
+    env_.board.up("plc " + config_.name, wrong == 0 ? std::string() : fmt::format("{} wrong answer(s) so far, none used", wrong));
+}
+
+bool line::note_plc(std::exception_ptr e)
+{
+    return note_dependency(env_, config_.name, e, device_->settled());
 }
 
 bool line::note_fenced(std::exception_ptr e)

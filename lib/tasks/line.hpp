@@ -34,6 +34,10 @@ public:
     void lease_lost();
     // Told of a failure: when it says that another process has taken the line (store::fenced), the lease is lost. True = it did.
     bool note_fenced(std::exception_ptr e);
+    // The PLC has answered all that a cycle or a look at it asked: it is up, unless something else still has no answer.
+    void plc_answers();
+    // note_dependency for this line.
+    bool note_plc(std::exception_ptr e);
     // There is a lease again: try for the lock now instead of at the next poll.
     void lease_up();
     // Graceful end: running runs finish, no new ones start.

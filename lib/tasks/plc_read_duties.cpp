@@ -9,6 +9,7 @@
 namespace batchbridge::tasks {
 
 namespace asio = boost::asio;
+using clock = std::chrono::steady_clock;
 using domain::batch_state;
 
 namespace {
@@ -30,7 +31,12 @@ asio::awaitable<bool> plc_read_sync::work_off_duties()
     bool done = false;
     std::vector<store::duty> left;
     std::exception_ptr refused;
+    duty_turn_.begin(duties_, [](const store::duty& d) { return d.id; }, clock::now(), cycle_limit());
     for (const auto& d : duties_) {
+        if (duty_turn_.cut() || !duty_turn_.next(d.id, clock::now())) {
+            left.push_back(d);
+            continue;
+        }
         std::exception_ptr failure;
         auto end = duty_end::open;
         try {
@@ -44,6 +50,7 @@ asio::awaitable<bool> plc_read_sync::work_off_duties()
         if (end == duty_end::open) left.push_back(d);
         else done = true;
     }
+    duty_turn_.end();
     duties_ = std::move(left);
     tell_late_duties();
     // A staged load may have waited for the last of them.

@@ -337,6 +337,7 @@ asio::awaitable<bool> plc_read_sync::end_cancelling()
     for (const auto& b : rows_) {
         if (b.state != batch_state::cancelling) continue;
         // Only a cycle that has seen the slot says anything about it.
+        if (unread_.contains(b.slot)) continue;
         if (const auto seen = slots_.find(b.slot); seen == slots_.end() || seen->second.inconsistent > 0) continue;
         const auto* load = load_of(b);
         // The load it belongs to is still to be settled with the PLC.
@@ -373,9 +374,10 @@ asio::awaitable<run_result> plc_read_sync::run()
 
 asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(pass& p)
 {
-    const std::string plc = "plc " + line_.name();
     std::exception_ptr refused;
     try {
+        // Apart from the first read, so that a slot is not passed over for a connection that was not there.
+        if (!line_.device().connected()) co_await line_.device().connect();
         co_await look_at_offer();
         std::map<int, std::vector<const domain::batch*>> by_slot;
         for (int slot = 1; slot <= line_.map().slots.count; ++slot) by_slot[slot];
@@ -384,7 +386,14 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(pass& p)
             if (!domain::is_followed(b.state) || b.state == batch_state::queued || b.state == batch_state::loading) continue;
             by_slot[b.slot].push_back(&b);
         }
-        for (const auto& [slot, batches] : by_slot) {
+        std::vector<std::pair<int, std::vector<const domain::batch*>>> round(by_slot.begin(), by_slot.end());
+        turn_.begin(round, [](const auto& r) { return r.first; }, clock::now(), cycle_limit());
+        unread_.clear();
+        for (const auto& [slot, batches] : round) {
+            if (turn_.cut() || !turn_.next(slot, clock::now())) {
+                unread_.insert(slot);
+                continue;
+            }
             bool good = false;
             try {
                 good = co_await observe_slot(slot, batches);
@@ -402,14 +411,37 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(pass& p)
                 if (auto change = follow(*b)) p.changes.push_back(std::move(*change));
             }
         }
-        co_await look_for_reset();
-        line_.env().board.up(plc);
+        if (turn_.time_for_more()) co_await look_for_reset();
+        tell_pace(round.size());
+        line_.plc_answers();
     } catch (const plc::error&) {
         auto failure = std::current_exception();
-        note_dependency(line_.env(), line_.name(), failure);
+        line_.note_plc(failure);
         co_return failure;
     }
     co_return refused;
+}
+
+core::duration plc_read_sync::cycle_limit() const
+{
+    return std::max<core::duration>(3 * line_.config().timeout, line_.env().config.plc_read_sync.interval);
+}
+
+void plc_read_sync::tell_pace(std::size_t slots)
+{
+    const auto news = turn_.end();
+    if (!news) return;
+    const auto about = line_.about(task_names::plc_read_sync);
+    if (*news == domain::turn::news::late) {
+        store::alert_text slow{"plc_slow", "plc", fmt::format("the PLC answers slowly: {} of {} slots were read in {}; each cycle goes on where the one before stopped", turn_.done(), slots, core::to_string(cycle_limit()))};
+        core::log::warning(about, "{}", slow.text);
+        findings_.raised.push_back(std::move(slow));
+        slow_told_ = true;
+    } else {
+        if (std::exchange(slow_told_, false)) core::log::info(about, "the PLC answers in time again");
+        // Also of a process before.
+        findings_.resolved.push_back({"plc_slow", "plc", {}});
+    }
 }
 
 asio::awaitable<bool> plc_read_sync::store_changes(const pass& p)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "domain/slot_follow.hpp"
+#include "domain/turn.hpp"
 #include "tasks/line.hpp"
 #include "tasks/slot_strangers.hpp"
 #include "tasks/take_out.hpp"
@@ -32,6 +33,8 @@ public:
         connections_seen_ = 0;
         told_before_ = false;
         strangers_.start_afresh();
+        turn_ = {};
+        slow_told_ = false;
     }
 
 private:
@@ -65,6 +68,10 @@ private:
     // The alerts that an earlier process left open, so that they end with their causes.
     boost::asio::awaitable<void> load_told();
     store::journal_entry about_slot(const std::string& what, int slot, const domain::batch& b, const std::string& answer) const;
+    // How long a cycle may take before it leaves the rest to the next one (L-14).
+    core::duration cycle_limit() const;
+    // Alert plc_slow while cycles do not get round.
+    void tell_pace(std::size_t slots);
     // Alert recipe_gone of the batches that the PLC will skip.
     void tell_missing(const std::vector<const domain::batch*>& missing);
     // A cycle without a picture of the slot; the third one is told.
@@ -100,6 +107,8 @@ private:
     slot_strangers strangers_;
     time_source now_;
     withdrawal_clock withdrawal_;
+    domain::turn turn_, duty_turn_;
+    std::set<int> unread_;                               // slots that this cycle did not come to
     std::uint64_t rows_version_ = 0;
     std::chrono::steady_clock::time_point flushed_{};
     std::int64_t late_offer_told_ = 0;                   // the load that load_not_taken was raised for
@@ -115,7 +124,7 @@ private:
     std::chrono::steady_clock::time_point looked_{};
     unsigned connections_seen_ = 0;
     bool look_at_recipes_ = false, offer_gone_ = false, reset_ = false, looked_once_ = false;
-    bool was_busy_ = false;
+    bool was_busy_ = false, slow_told_ = false;
 };
 
 }  // namespace batchbridge::tasks

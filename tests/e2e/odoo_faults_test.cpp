@@ -1,63 +1,10 @@
 // Odoo hangs, drops answers, commits late, hides behind a proxy: the PLC cycle does not notice and nothing happens twice.
+#include "e2e/cycle_gap.hpp"
 #include "e2e/expect.hpp"
-
-#include <boost/json/parse.hpp>
-
-#include <atomic>
-#include <sstream>
-#include <thread>
 
 using namespace bb_test;
 
 namespace {
-
-// How late a thread that only sleeps is woken on this machine, at worst: what no program could have done better.
-class machine_lateness {
-public:
-    machine_lateness()
-    {
-        thread_ = std::jthread([this](const std::stop_token& stop) {
-            while (!stop.stop_requested()) {
-                const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
-                std::this_thread::sleep_until(due);
-                const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - due).count();
-                if (late > worst_) worst_ = late;
-            }
-        });
-    }
-    std::int64_t worst_ms() const { return worst_; }
-
-private:
-    std::atomic<std::int64_t> worst_{0};
-    std::jthread thread_;
-};
-
-// The longest time in ms between the first requests of two read cycles, between two points of CLOCK_MONOTONIC.
-std::int64_t longest_gap_ms(const std::string& log, std::int64_t from_ns, std::int64_t to_ns, std::int64_t interval_ms)
-{
-    std::istringstream in(log);
-    std::string line;
-    std::int64_t start = from_ns, worst = 0, last = 0;
-    while (std::getline(in, line)) {
-        boost::system::error_code ec;
-        const auto v = boost::json::parse(line, ec);
-        if (ec || !v.is_object() || !v.get_object().contains("function")) continue;
-        const auto at = v.at("ns").as_int64();
-        if (v.at("function").as_int64() != 3 || v.at("address").as_int64() >= 7000 || at < from_ns || at > to_ns) continue;
-        // Requests of one cycle follow each other closely; a new cycle begins after a pause.
-        if (last == 0 || at - last > interval_ms * 1000000 / 2) {
-            if (last != 0) worst = std::max(worst, (at - start) / 1000000);
-            start = at;
-        }
-        last = at;
-    }
-    return std::max(worst, (to_ns - last) / 1000000);
-}
-
-std::int64_t now_ns()
-{
-    return std::chrono::steady_clock::now().time_since_epoch().count();
-}
 
 void wait_running(plant& p)
 {
@@ -76,15 +23,16 @@ TEST_CASE("Odoo hangs for 20 s and no gap between read cycles is longer than the
     p.generate(4);
     p.start_bridge();
     wait_running(p);
-    const machine_lateness machine;
+    machine_lateness machine;
     p.odoo("/fault", R"({"kind": "hang"})");
     const auto from = now_ns();
     const auto answered = p.odoo("/calls").as_array().size();
     wait_until("20 s to pass", seconds(30), [&] { return now_ns() - from > 20'000'000'000; });
     const auto gap = longest_gap_ms(p.plc_log(), from, now_ns(), interval);
-    INFO("longest gap " << gap << " ms, the machine itself was late by " << machine.worst_ms() << " ms");
+    const auto lateness = machine.worst_ms();
+    INFO("longest gap " << gap << " ms, the machine itself was late by " << lateness << " ms");
     CHECK(gap > 0);
-    CHECK(gap <= interval + 100 + machine.worst_ms());
+    CHECK(gap <= interval + 100 + lateness);
     // The premise: Odoo answered nothing meanwhile although a live value was owed, and the PLC was dosing.
     CHECK(p.odoo("/calls").as_array().size() == answered);
     CHECK(p.count("odoo_outbox where kind = 'consumption' and state in ('due', 'sending')") >= 1);

@@ -82,6 +82,8 @@ json::object state_of(plc_model& model, const modbus_server& server)
     out["requests"] = server.requests();
     out["connections"] = server.connections();
     out["most_connections"] = server.most_connections();
+    out["refused_connections"] = server.refused_connections();
+    out["overlapping_requests"] = server.overlapping();
     out["slots"] = std::move(slots);
     out["finished"] = std::move(finished);
     return out;
@@ -146,15 +148,16 @@ json::object registers_of(plc_model& model, std::string_view query)
 
 plc_fault fault_of(const json::object& body, const domain::plant_map& map)
 {
-    static const std::vector<std::string> kinds{"hang", "silence", "delay", "drop_after", "reset", "torn_slot", "exception", "refuse"};
+    const auto& kinds = fault_kinds();
     plc_fault f;
     f.kind = text(body, "kind");
     if (std::find(kinds.begin(), kinds.end(), f.kind) == kinds.end()) throw bad_request(fmt::format("kind: expected one of {}", fmt::join(kinds, ", ")));
     f.count = static_cast<int>(number(body, "count", 0, 0, 1000000));
     f.delay = std::chrono::milliseconds(number(body, "delay_ms", 0, 0, 3600000));
     f.slot = static_cast<int>(number(body, "slot", 1, 1, map.slots.count));
-    f.code = static_cast<int>(number(body, "code", 4, 1, 11));
+    f.code = static_cast<int>(number(body, "code", 4, 1, 255));
     f.function = static_cast<int>(number(body, "function", 0, 0, 127));
+    f.address = static_cast<int>(number(body, "address", -1, 0, 65535));
     return f;
 }
 

@@ -1,9 +1,10 @@
 // The simulator's control port: state to read, faults and acts to ask for. JSON in and out; 400 says what was wrong.
 //
-//   GET  /state                               slots, finished batches with their exact figures, counters
+//   GET  /state                               slots, finished batches with their exact figures, counters, and what a client
+//                                             did wrong: most_connections above 1, overlapping_requests above 0
 //   GET  /registers?start=6000&count=77       raw words
 //   POST /registers   {address, values}
-//   POST /fault       {kind, count, delay_ms, slot, code, function}   see plc_fault; count 0: until cleared
+//   POST /fault       {kind, count, delay_ms, slot, code, function, address}   see plc_fault.hpp; count 0: until cleared
 //   POST /clear                               ends all faults
 //   POST /pause, /resume                      dosing
 //   POST /take        {enabled}               taking of loads

@@ -2,6 +2,7 @@
 // thread serves all connections, another runs the PLC's scan, so that a slow answer does not stop the dosing.
 #pragma once
 
+#include "sim/plc/plc_fault.hpp"
 #include "sim/plc/plc_model.hpp"
 
 #include <atomic>
@@ -11,23 +12,6 @@
 #include <thread>
 
 namespace batchbridge::sim {
-
-// A fault that hits the next `count` requests it fits (0 = until cleared).
-struct plc_fault {
-    // hang        the request is executed by nobody and never answered; `silence` is another word for it
-    // delay       answered `delay` late
-    // drop_after  executed, then the connection is closed instead of an answer
-    // reset       not executed, the connection ends with RST
-    // exception   answered with exception `code`
-    // torn_slot   a read of READ slot `slot` has one word of a quantity that is not 0 old and one new (65536 counts off)
-    // refuse      no connection stays or is accepted for `delay` (0: until cleared); takes no count
-    std::string kind;
-    int count = 0;
-    std::chrono::milliseconds delay{0};
-    int slot = 1;
-    int code = 4;
-    int function = 0;             // only requests with this function code; 0: any
-};
 
 class modbus_server {
 public:
@@ -44,20 +28,40 @@ public:
     void clear_faults();
     std::uint64_t requests() const noexcept { return requests_; }
     int connections() const noexcept { return connections_; }             // accepted so far
-    int most_connections() const noexcept { return most_connections_; }   // open at the same time
+    // Open at the same time. One whose client has closed it is not open, though it may still have to be read.
+    int most_connections() const noexcept { return most_connections_; }
+    // Requests that came before the one before on the same connection was answered: a violation, however many answers are owed.
+    std::uint64_t overlapping() const noexcept { return overlapping_; }
+    int refused_connections() const noexcept { return refused_; }         // by one_connection
 
 private:
+    struct client {
+        int fd;
+        bool owed = false;       // a request of it has no answer
+        bool left = false;       // half_open: not served any more
+    };
+
     void listen();
     void serve();
     void scan();
     void accept();
+    bool may_accept();
     void close_client(int fd);
-    void refuse_or_listen();
-    void handle(int fd, std::vector<std::uint8_t>& query, int length);
-    const char* answer(int fd, const std::vector<std::uint8_t>& query, int length, bool drop, int torn_slot);
+    void reset_client(int fd);
+    void close_ended();
+    void follow_connection_faults();
+    void handle(client& c, std::vector<std::uint8_t>& query, int length);
+    const char* answer(client& c, const std::vector<std::uint8_t>& query, int length);
+    const char* answer_spoiled(client& c, const std::vector<std::uint8_t>& query, int length, const plc_fault& fault);
+    void note_written();
+    wire_bytes make_answer(const std::vector<std::uint8_t>& query, int length);
+    void note_answering(client& c);
+    // False when the wait is over early: faults cleared, simulator ending, client gone.
+    bool pause(std::chrono::milliseconds time, int fd);
     std::optional<plc_fault> next_fault(int function, int address, int count);
     bool can_tear(int slot);
     void tear(int slot);
+    void change_quantities(const std::vector<std::uint8_t>& query);
     void log_event(const plc_event& e);
     void log_request(int unit, int function, int address, int count, const char* result);
 
@@ -72,10 +76,14 @@ private:
     std::mutex fault_guard_;
     std::vector<plc_fault> faults_;
     std::optional<std::chrono::steady_clock::time_point> refuse_until_;
-    std::atomic<std::uint64_t> requests_{0}, cleared_{0};
-    std::atomic<int> connections_{0}, most_connections_{0};
+    bool one_connection_ = false, leave_all_ = false;
+    std::optional<std::chrono::milliseconds> reboot_;
+    std::chrono::milliseconds accept_delay_{0};
+    std::optional<std::chrono::steady_clock::time_point> accept_from_;
+    std::atomic<std::uint64_t> requests_{0}, cleared_{0}, overlapping_{0};
+    std::atomic<int> connections_{0}, most_connections_{0}, refused_{0};
     std::atomic<bool> stop_{false};
-    std::vector<int> clients_;
+    std::vector<client> clients_;
     std::thread server_, scanner_;
 };
 

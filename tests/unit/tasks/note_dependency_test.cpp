@@ -56,15 +56,31 @@ TEST_CASE("a Modbus exception is an answer: the PLC is up and the run tells its 
 {
     fixture f;
     f.env.board.up("plc line1");
-    for (const char* code : {"1", "2", "3", "4", "6", "11"}) {
+    for (const char* code : {"1", "2", "3", "4"}) {
         CHECK_FALSE(f.note(plc_failure(error_kind::rejected, code)));
         CHECK(f.of("plc line1") == state::up);
     }
     // A device that comes back with exceptions is back all the same.
     CHECK(f.note(plc_failure(error_kind::unavailable)));
     CHECK(f.of("plc line1") == state::down);
-    CHECK_FALSE(f.note(plc_failure(error_kind::rejected, "6")));
+    CHECK_FALSE(f.note(plc_failure(error_kind::rejected, "2")));
     CHECK(f.of("plc line1") == state::up);
+}
+
+TEST_CASE("an exception does not mean that the PLC is back while something else it was asked has no answer")
+{
+    fixture f;
+    CHECK(f.note(plc_failure(error_kind::timeout)));
+    CHECK_FALSE(tasks::note_dependency(f.env, "line1", plc_failure(error_kind::rejected, "2"), false));
+    CHECK(f.of("plc line1") == state::down);
+}
+
+TEST_CASE("a gateway that does not reach the PLC means that the PLC is down, and the board tells it")
+{
+    fixture f;
+    f.env.board.up("plc line1");
+    CHECK(f.note(plc_failure(error_kind::unavailable, "11")));
+    CHECK(f.of("plc line1") == state::down);
 }
 
 TEST_CASE("a PLC without an answer, or with one that makes no sense, is down and the board tells it")
