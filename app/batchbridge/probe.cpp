@@ -214,7 +214,7 @@ int healthcheck()
     const std::string port = colon == std::string::npos ? "8080" : listen.substr(colon + 1);
     if (host.empty() || host == "0.0.0.0") host = "127.0.0.1";
     if (host == "[::]") host = "[::1]";
-    const auto url = fmt::format("http://{}:{}/healthz", host, port);
+    const std::string url = fmt::format("http://{}:{}/healthz", host, port);
     const auto ask = [&] {
         run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
             http::client client(executor, http::client_options::plain(url));
@@ -226,7 +226,7 @@ int healthcheck()
             if (answer.status != 200)
                 throw core::error(core::error_kind::rejected, "GET /healthz", url, "the answer was not 200", std::to_string(answer.status));
         });
-        return url;
+        return std::string(url);
     };
     return report("healthz", ask, "is batchbridge running, with this HTTP_LISTEN?") ? exit_code::ok : exit_code::failure;
 }

@@ -23,7 +23,7 @@ void read_quirks(const json::value& quirks, const std::string& place, const comp
     for (const auto& member : quirks.get_object()) {
         const std::string key(member.key());
         const auto& value = member.value();
-        const auto here = place + "." + key;
+        const auto here = fmt::format("{}.{}", place, key);
         if (key == "pause_after_connect" || key == "pause_between_requests") {
             const auto d = pause(value);
             if (!d) complain(here, "expected a duration with its unit up to 1m, like 20ms");
@@ -48,8 +48,9 @@ void read_limits(const json::value& limits, const std::string& place, const comp
         const std::string key(member.key());
         const auto& value = member.value();
         const int most = key == "max_read" ? 125 : key == "max_write" ? 123 : 0;
-        if (most == 0) complain(place + "." + key, "unknown key; a line may have max_read and max_write, the rest is the map's");
-        else if (!value.is_int64() || value.get_int64() < 1 || value.get_int64() > most) complain(place + "." + key, fmt::format("expected a whole number from 1 to {}", most));
+        const auto here = fmt::format("{}.{}", place, key);
+        if (most == 0) complain(here, "unknown key; a line may have max_read and max_write, the rest is the map's");
+        else if (!value.is_int64() || value.get_int64() < 1 || value.get_int64() > most) complain(here, fmt::format("expected a whole number from 1 to {}", most));
         else (key == "max_read" ? out.max_read : out.max_write) = static_cast<int>(value.get_int64());
     }
 }

@@ -76,7 +76,7 @@ words encoded(const plant_map& map, const field& f, const core::decimal& value)
     return out;
 }
 
-encoding_example number_example(const plant_map& map, const field& f, std::string type, std::string unit)
+encoding_example number_example(const plant_map& map, const field& f, const std::string& type, const std::string& unit)
 {
     // The largest that fits: 1000 kg is the one that shows the order of two registers.
     for (const int value : {1000, 100, 10, 1}) {

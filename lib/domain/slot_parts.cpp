@@ -54,7 +54,7 @@ std::vector<part> cut(int from, int size, int most, F inside)
 void mark(std::vector<bool>& inside, int base, const std::vector<std::pair<std::string, field>>& values)
 {
     for (const auto& [name, f] : values)
-        for (int i = 1; i < f.words; ++i) inside.at(static_cast<std::size_t>(base + f.at + i)) = true;
+        for (int at = base + f.at + 1; at < base + f.at + f.words; ++at) inside.at(static_cast<std::size_t>(at)) = true;
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ json::object value_json(const block_image& b, const shown_value& v)
     out["raw_words"] = numbers(v.raw);
     out["value"] = v.value;
     if (!v.row.unit.empty()) out["unit"] = v.row.unit;
-    if (auto note = note_of(b, v); !note.empty()) out["note"] = std::move(note);
+    if (const auto note = note_of(b, v); !note.empty()) out["note"] = note;
     return out;
 }
 
