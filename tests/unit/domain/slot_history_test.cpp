@@ -228,7 +228,7 @@ private:
         const auto out = domain::judge_stranger(example::map(), picture_, known, in, stranger_);
         for (const auto& a : out.alerts) alerts_.insert(a.kind + " " + a.subject);
         if (!out.owes_acknowledgement) return;
-        if (duties_.contains(shown.mo_id) || (!rows_.empty() && !rows_.back().archived && !rows_.back().taken)) {
+        if (duties_.contains(shown.mo_id) || std::any_of(rows_.begin(), rows_.end(), [](const entry& r) { return r.waits(); })) {
             stranger_.acknowledged = before.order == stranger_.order ? before.acknowledged : 0;
             stranger_.owed_at = before.owed_at;
             return;
