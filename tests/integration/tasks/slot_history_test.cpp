@@ -220,5 +220,5 @@ TEST_CASE("random slot histories through the read cycle and PostgreSQL leave the
     }
     if (fault) FAIL(*fault);
     std::cout << count << " histories in PostgreSQL: " << total.cycles << " cycles, " << total.batches << " batches, " << total.completed << " completed, " << total.held << " held, " << total.lost << " lost\n";
-    CHECK(total.completed > 0);
+    if (one == nullptr) CHECK(total.completed > 0);
 }

@@ -272,6 +272,7 @@ void play(std::uint64_t part)
     }
     std::cout << count << " histories: " << total.cycles << " cycles, " << total.storms << " storms, " << total.batches << " batches, " << total.completed << " completed, " << total.held << " held, " << total.lost
               << " lost, " << total.refused << " refused pictures\n";
+    if (one != nullptr) return;
     CHECK(total.completed > 0);
     CHECK(total.lost > 0);
     CHECK(total.held > 0);
