@@ -166,14 +166,16 @@ void slot_strangers::judge(int slot, const domain::words& picture, const known_o
     in.now = now;
     const auto order_key = domain::decode_slot(line_.map(), picture).mo_id;
     const bool owed = std::any_of(v.duties.begin(), v.duties.end(), [&](const store::duty& d) { return d.slot == slot && d.mo_id == order_key; });
-    // An offer that the PLC may take at any moment puts another batch there: what stands there now needs nothing any more.
-    const bool offered = std::any_of(v.loads.begin(), v.loads.end(), [](const domain::load& l) { return l.state == domain::load_state::arming; });
+    // Where the PLC may come to the next batch at any moment, what stands there now is not touched: the flag could be that
+    // batch's when the write arrives. It has had its acknowledgement before that was loaded.
+    const bool next_may_come = std::any_of(v.loads.begin(), v.loads.end(), [](const domain::load& l) { return l.state == domain::load_state::arming; }) ||
+                               std::any_of(v.rows.begin(), v.rows.end(), [&](const domain::batch& b) { return b.slot == slot && (b.state == batch_state::loaded || b.state == batch_state::running); });
     auto& memory = memory_[slot];
     const auto before = memory;
     auto result = domain::judge_stranger(line_.map(), picture, known, in, memory);
     tell(slot, picture, known.batch_id, known.mo_id, result.alerts, out);
     if (!result.owes_acknowledgement) return;
-    if (owed || offered) {
+    if (owed || next_may_come) {
         memory.acknowledged = before.order == memory.order ? before.acknowledged : 0;
         memory.owed_at = before.owed_at;
         return;

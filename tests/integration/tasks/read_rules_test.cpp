@@ -337,7 +337,7 @@ TEST_CASE("a duty never acknowledges the next batch of its slot, whoever comes t
     CHECK(p.device->acknowledged == asked);
 }
 
-TEST_CASE("an old batch under an offer that the PLC may take at any moment is not acknowledged again")
+TEST_CASE("an old batch where the PLC may come to the next one at any moment is not acknowledged again (L-36)")
 {
     plant p;
     const auto old = p.load("WH/MO/00001");
@@ -351,6 +351,12 @@ TEST_CASE("an old batch under an offer that the PLC may take at any moment is no
     CHECK(p.flag() == 0);
     CHECK(p.count("plc_duty where done_at is null") == 0);
     p.sql("update plc_load set state = 'taken' where number = 2");
+    p.line().rows_changed();
+    p.cycles(5);
+    CHECK(p.flag() == 0);
+    CHECK(p.device->acknowledged == 1);
+    // Nothing waits for the slot any more.
+    p.sql("update mo_batch set state = 'cancelling', disarmed = true where mo_id = '" + ours + "'");
     p.line().rows_changed();
     p.cycles(1);
     CHECK(p.flag() == 1);

@@ -210,7 +210,7 @@ private:
 TEST_CASE("random slot histories through the read cycle and PostgreSQL leave the stored rows equal to the model's (L-31, L-34, L-35, L-36)")
 {
     const char* one = std::getenv("BB_HISTORY_SEED");
-    const std::uint64_t from = one != nullptr ? std::strtoull(one, nullptr, 10) : 7000000, count = one != nullptr ? 1 : std::getenv("BATCHBRIDGE_LONG") != nullptr ? 400 : 25;
+    const std::uint64_t from = one != nullptr ? std::strtoull(one, nullptr, 10) : 7000000, count = one != nullptr ? 1 : std::getenv("BATCHBRIDGE_LONG") != nullptr ? 200 : 25;
     bb_test::history_count total;
     std::optional<std::string> fault;
     {
@@ -220,5 +220,5 @@ TEST_CASE("random slot histories through the read cycle and PostgreSQL leave the
     }
     if (fault) FAIL(*fault);
     std::cout << count << " histories in PostgreSQL: " << total.cycles << " cycles, " << total.batches << " batches, " << total.completed << " completed, " << total.held << " held, " << total.lost << " lost\n";
-    CHECK(total.completed > 0);
+    if (one == nullptr) CHECK(total.completed > 0);
 }

@@ -228,7 +228,7 @@ private:
         const auto out = domain::judge_stranger(example::map(), picture_, known, in, stranger_);
         for (const auto& a : out.alerts) alerts_.insert(a.kind + " " + a.subject);
         if (!out.owes_acknowledgement) return;
-        if (duties_.contains(shown.mo_id) || (!rows_.empty() && !rows_.back().archived && !rows_.back().taken)) {
+        if (duties_.contains(shown.mo_id) || std::any_of(rows_.begin(), rows_.end(), [](const entry& r) { return r.waits(); })) {
             stranger_.acknowledged = before.order == stranger_.order ? before.acknowledged : 0;
             stranger_.owed_at = before.owed_at;
             return;
@@ -272,6 +272,7 @@ void play(std::uint64_t part)
     }
     std::cout << count << " histories: " << total.cycles << " cycles, " << total.storms << " storms, " << total.batches << " batches, " << total.completed << " completed, " << total.held << " held, " << total.lost
               << " lost, " << total.refused << " refused pictures\n";
+    if (one != nullptr) return;
     CHECK(total.completed > 0);
     CHECK(total.lost > 0);
     CHECK(total.held > 0);
