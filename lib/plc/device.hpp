@@ -3,8 +3,8 @@
 // next call opens a new one, at the pace of a capped, jittered back-off (calls in between fail at once: unavailable).
 // Exception answers keep the connection. Codes 10 and 11 (a gateway without a way to the PLC, or without its answer) are
 // `unavailable`: the PLC is away though its gateway is not. Codes 5 and 6 (accepted, busy): a read is repeated for up to
-// PLC_TIMEOUT; after that, and for a write at once, `unavailable`: a write of 5 may be executed yet, so what it did is
-// looked at by whoever tries again. All others are `rejected`: they are about the registers that were asked for.
+// PLC_TIMEOUT and then `unavailable`; a write is `rejected` at once and not repeated here, as one of code 5 may be executed
+// yet: what it did is looked at by whoever tries again. All others are `rejected`: about the registers that were asked for.
 #pragma once
 
 #include "core/error.hpp"

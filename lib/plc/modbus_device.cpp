@@ -241,14 +241,13 @@ private:
     [[noreturn]] static void translate(const modbus::error& e)
     {
         if (says_gateway(e)) throw error(core::error_kind::unavailable, e.operation(), e.target(), "the gateway answers, the PLC behind it does not: " + e.reason(), e.peer_code());
-        if (says_busy(e)) throw error(core::error_kind::unavailable, e.operation(), e.target(), "the PLC is busy: " + e.reason(), e.peer_code());
         throw error(e.kind(), e.operation(), e.target(), e.reason(), e.peer_code());
     }
 
     // For the question whether the PLC is back. A connection that is not made is not about a request.
     void note_failed(const modbus::error& e, int function, int address)
     {
-        const bool answer = e.kind() == core::error_kind::rejected && !says_gateway(e) && !says_busy(e);
+        const bool answer = e.kind() == core::error_kind::rejected && !says_gateway(e);
         const bool silence = e.kind() != core::error_kind::cancelled && e.kind() != core::error_kind::internal && e.operation() != "connect";
         if (answer) unanswered_.answered(function, address);
         else if (silence) unanswered_.failed(function, address, clock::now());
@@ -372,9 +371,13 @@ private:
                 unanswered_.answered(read_function, address);
                 co_return part;
             } catch (const modbus::error& e) {
-                if (!says_busy(e) || clock::now() + busy_pause >= until) {
+                if (!says_busy(e)) {
                     note_failed(e, read_function, address);
                     translate(e);
+                }
+                if (clock::now() + busy_pause >= until) {
+                    unanswered_.failed(read_function, address, clock::now());
+                    throw error(core::error_kind::unavailable, e.operation(), e.target(), fmt::format("the PLC is busy for {}: {}", core::to_string(patience_), e.reason()), e.peer_code());
                 }
             }
             const auto executor = co_await asio::this_coro::executor;
