@@ -54,6 +54,8 @@ public:
     asio::awaitable<void> arm(const domain::words&) override { co_return; }
     asio::awaitable<void> disarm(int) override { co_return; }
     asio::awaitable<void> clear_recipes() override;
+    asio::awaitable<plc::observation> observe_failure(const domain::words&) override { co_return plc::observation(); }
+    asio::awaitable<plc::failure_answer> acknowledge_failure(const domain::words&) override { co_return plc::failure_answer(); }
     void interrupt() noexcept override {}
 
 private:
