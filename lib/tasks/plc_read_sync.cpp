@@ -148,8 +148,9 @@ asio::awaitable<void> plc_read_sync::look_for_reset()
     const auto connections = line_.device().connections();
     const bool look = look_at_recipes_ || reset_ || connections != connections_seen_ || now_() - looked_ >= recipe_look;
     const bool offer_gone = std::exchange(offer_gone_, false);
-    // Whoever writes to the PLC at this moment makes it look as it should not: the next cycle is soon.
-    if (!look || line_.plc_writes().locked()) co_return;
+    // Whoever writes to the PLC at this moment, or has done so since the rows were read, makes it look as it should not: the
+    // next cycle is soon.
+    if (!look || line_.plc_writes().locked() || rows_version_ != line_.rows_version()) co_return;
     look_at_recipes_ = false;
     looked_ = now_();
     // What the PLC must still know: the batches that were offered to it and are not made, of the newest load.
@@ -165,6 +166,10 @@ asio::awaitable<void> plc_read_sync::look_for_reset()
     std::vector<const domain::batch*> missing;
     if (gone) {
         const auto write = co_await line_.device().read_all(plc::area::write);
+        if (line_.plc_writes().locked() || rows_version_ != line_.rows_version()) {
+            look_at_recipes_ = true;
+            co_return;
+        }
         for (const auto* b : expected) {
             const bool named = domain::decode_slot(line_.map(), write.at(static_cast<std::size_t>(b->slot - 1))).mo_id == b->order_key;
             if (named) stands_.insert(b->id);
@@ -175,6 +180,11 @@ asio::awaitable<void> plc_read_sync::look_for_reset()
         const bool one_removed = !blank && missing.size() == 1 && missing.front()->state == batch_state::loaded;
         gone = offer_gone || (stands_.empty() && !one_removed);
     }
+    looked_well_ = now_();
+    // The recipe of an older load's batch, revived while the next load has the WRITE slots, is nowhere to be seen: its slot speaks for itself.
+    if (!gone)
+        for (const auto& b : rows_)
+            if (const auto* load = load_of(b); load != nullptr && load != &loads_.back() && b.state == batch_state::running) stands_.insert(b.id);
     connections_seen_ = connections;
     tell_missing(gone ? std::vector<const domain::batch*>() : missing);
     const auto about = line_.about(task_names::plc_read_sync);
@@ -231,10 +241,10 @@ asio::awaitable<bool> plc_read_sync::observe_slot(int slot, const std::vector<co
     const auto seen = co_await line_.device().observe(slot, state.picture);
     const std::string subject = fmt::format("slot {}", slot);
     if (seen.what == plc::observation::kind::inconsistent) {
-        not_read_well(slot, "gave no consistent picture");
+        not_read_well(slot, "gives no consistent picture");
         co_return false;
     }
-    if (state.inconsistent >= torn_cycles_for_alert) core::log::info(line_.about(task_names::plc_read_sync), "slot {} gives a consistent picture again", slot);
+    if (state.inconsistent >= torn_cycles_for_alert) good_again_.push_back(slot);
     // Also at the first one after a start: the alert may be of the process before.
     if (state.inconsistent >= torn_cycles_for_alert || !state.seen_well) findings_.resolved.push_back({"slot_inconsistent", subject, {}});
     state.inconsistent = 0;
@@ -249,9 +259,18 @@ void plc_read_sync::not_read_well(int slot, const std::string& why)
     auto& state = slots_[slot];
     state.fresh = false;
     if (++state.inconsistent != torn_cycles_for_alert) return;
-    store::alert_text torn{"slot_inconsistent", fmt::format("slot {}", slot), fmt::format("slot {} {}, for {} cycles; its old data stays", slot, why, state.inconsistent)};
-    core::log::warning(line_.about(task_names::plc_read_sync), "{}", torn.text);
-    findings_.raised.push_back(std::move(torn));
+    bad_since_now_[why].push_back(slot);
+    findings_.raised.push_back({"slot_inconsistent", fmt::format("slot {}", slot), fmt::format("slot {} {}, for {} cycles; its old data stays", slot, why, state.inconsistent)});
+}
+
+void plc_read_sync::log_slots()
+{
+    const auto about = line_.about(task_names::plc_read_sync);
+    for (const auto& [why, slots] : bad_since_now_)
+        core::log::warning(about, "READ slot {} {}, for {} cycles; the old data stays", fmt::join(slots, ", "), why, torn_cycles_for_alert);
+    if (!good_again_.empty()) core::log::info(about, "READ slot {} gives a consistent picture again", fmt::join(good_again_, ", "));
+    bad_since_now_.clear();
+    good_again_.clear();
 }
 
 std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
@@ -269,7 +288,8 @@ std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
     in.load_taken = load != nullptr && load->state == domain::load_state::taken;
     in.load_open = load != nullptr && (load->state == domain::load_state::staged || load->state == domain::load_state::arming);
     in.live = line_.env().config.task2_odoo_sync;
-    in.recipe_stands = stands_.contains(b.id);
+    // What was seen before the slot went blank proves nothing: the PLC may have lost its memory with it.
+    in.recipe_stands = stands_.contains(b.id) && now_() - looked_well_ <= std::max<core::duration>(2 * recipe_look_when_empty, 2 * line_.env().config.plc_read_sync.interval);
     in.slot_taken = std::any_of(rows_.begin(), rows_.end(), [&](const domain::batch& o) { return o.id != b.id && o.slot == b.slot && domain::is_unfinished(o.state); });
     in.shows_past = strangers_.is_past(domain::decode_slot(line_.map(), state.picture).mo_id, rows_);
     in.told_implausible = implausible_told_.contains(b.mo_id);
@@ -401,7 +421,7 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(pass& p)
                 // An exception answer is about this slot, not about the others (field.md, row 4).
                 if (e.kind() != core::error_kind::rejected) throw;
                 refused = std::current_exception();
-                not_read_well(slot, fmt::format("is refused: {}", e.what()));
+                not_read_well(slot, "is refused: " + e.reason());
                 continue;
             }
             if (good) p.pictures[slot] = &slots_[slot].picture;
@@ -415,10 +435,10 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(pass& p)
         tell_pace(round.size());
         line_.plc_answers();
     } catch (const plc::error&) {
-        auto failure = std::current_exception();
-        line_.note_plc(failure);
-        co_return failure;
+        refused = std::current_exception();
+        line_.note_plc(refused);
     }
+    log_slots();
     co_return refused;
 }
 
@@ -542,7 +562,13 @@ asio::awaitable<run_result> plc_read_sync::cycle()
     }
     changed = co_await cancel_failed() || changed;
     if (cancelling) {
-        changed = co_await take_out_step(line_, withdrawal_) || changed;
+        // What is refused of one order holds up no other that is out already.
+        try {
+            changed = co_await take_out_step(line_, withdrawal_) || changed;
+        } catch (const plc::error& e) {
+            if (e.kind() != core::error_kind::rejected) throw;
+            refused = std::current_exception();
+        }
         changed = co_await end_cancelling() || changed;
     }
     // Not while a load is being written: it would only have to connect again.

@@ -29,7 +29,14 @@ public:
     void start_afresh() noexcept
     {
         forget();
-        looked_once_ = false;
+        stands_.clear();
+        watched_.clear();
+        owed_.clear();
+        missing_told_.clear();
+        implausible_told_.clear();
+        duties_told_.clear();
+        findings_ = {};
+        reset_ = looked_once_ = false;
         connections_seen_ = 0;
         told_before_ = false;
         strangers_.start_afresh();
@@ -74,8 +81,9 @@ private:
     void tell_pace(std::size_t slots);
     // Alert recipe_gone of the batches that the PLC will skip.
     void tell_missing(const std::vector<const domain::batch*>& missing);
-    // A cycle without a picture of the slot; the third one is told.
+    // A cycle without a picture of the slot; the third one is told: one alert per slot, one line in the log per cause.
     void not_read_well(int slot, const std::string& why);
+    void log_slots();
     // True: slots_[slot].picture is what the slot shows.
     boost::asio::awaitable<bool> observe_slot(int slot, const std::vector<const domain::batch*>& batches);
     // What this cycle means for one batch; nothing when its row does not change.
@@ -121,7 +129,9 @@ private:
     std::set<std::int64_t> stands_, kept_state_;         // batches: named by their WRITE slot; held or lost with a cancel on its way
     std::set<std::string> missing_told_, implausible_told_, duties_told_;   // subjects of open alerts
     bool told_before_ = false;
-    std::chrono::steady_clock::time_point looked_{};
+    std::chrono::steady_clock::time_point looked_{}, looked_well_{};
+    std::map<std::string, std::vector<int>> bad_since_now_;   // by cause: slots that reached their third bad cycle
+    std::vector<int> good_again_;
     unsigned connections_seen_ = 0;
     bool look_at_recipes_ = false, offer_gone_ = false, reset_ = false, looked_once_ = false;
     bool was_busy_ = false, slow_told_ = false;

@@ -1,5 +1,7 @@
 #include "delivery_bench.hpp"
 
+#include "logged.hpp"
+
 #include "core/log.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -7,12 +9,9 @@
 
 #include <fmt/format.h>
 
-#include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iostream>
 #include <sstream>
 
 namespace batchbridge::tests {
@@ -128,32 +127,7 @@ void delivery_bench::run_for(std::chrono::milliseconds time)
 
 std::string delivery_bench::logged(const std::function<void()>& meanwhile)
 {
-    std::cout.flush();
-    std::fflush(stdout);
-    const int saved = ::dup(1);
-    std::FILE* file = std::tmpfile();
-    ::dup2(::fileno(file), 1);
-    core::log::init(core::log::level::info, core::log::format::text);
-    std::exception_ptr failure;
-    try {
-        meanwhile();
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    core::log::init(core::log::level::error, core::log::format::text);
-    std::fflush(stdout);
-    ::dup2(saved, 1);
-    ::close(saved);
-    std::rewind(file);
-    std::string text;
-    char buffer[4096];
-    while (const auto n = std::fread(buffer, 1, sizeof buffer, file)) text.append(buffer, n);
-    std::fclose(file);
-    if (failure) {
-        std::cerr << text;
-        std::rethrow_exception(failure);
-    }
-    return text;
+    return tests::logged(meanwhile);
 }
 
 std::int64_t delivery_bench::batch(std::int64_t odoo_id, const std::string& state, const std::map<int, std::string>& actual)

@@ -1,4 +1,5 @@
 // What the read cycle makes of odd slots, as rows, alerts and journal: each rule of design section 4, Read and Duties.
+#include "logged.hpp"
 #include "read_bench.hpp"
 
 #include "support/catch.hpp"
@@ -483,4 +484,70 @@ TEST_CASE("the slots are read until what was told of them is over, also when no 
     };
     p.cycles(3);
     CHECK(reads == 0);
+}
+
+TEST_CASE("a batch whose slot the PLC cleared is lost while its recipe stands, also when the slot was empty before the load")
+{
+    plant p;
+    const auto id = p.load(ours);
+    p.see(shown(ours, 1000));
+    p.see({}, 10);
+    CHECK(p.state(id) == "lost");
+    CHECK(p.count("alert where kind = 'plc_reset'") == 0);
+}
+
+TEST_CASE("a PLC that lost its memory loses no batch as long as it cannot be asked for its recipes")
+{
+    plant p;
+    const auto id = p.load(ours);
+    p.see(shown(ours, 1000), 2);
+    // It boots: blank everywhere, and slot 5 never answers, so that no cycle comes to the WRITE slots.
+    p.device->write_area.at(slot - 1) = bb_test::encode({});
+    p.device->on_read = [&p](int s) {
+        if (s == 5) throw plc::error(core::error_kind::timeout, "FC03 read 6400+77", "plc in memory", "no answer");
+        return p.device->read_area.at(static_cast<std::size_t>(s - 1));
+    };
+    p.put({});
+    for (int i = 0; i < 12; ++i) CHECK_THROWS_AS(p.cycles(1), plc::error);
+    CHECK(p.state(id) == "running");
+    p.device->on_read = nullptr;
+    p.cycles(2);
+    CHECK(p.state(id) == "running");
+    CHECK(p.alert("plc_reset", "plc") == "open");
+    CHECK_FALSE(p.line().paused_why().empty());
+}
+
+TEST_CASE("a revived batch of an older load is lost when its slot is cleared, and blocks nothing for ever")
+{
+    plant p;
+    const auto old = p.load(ours);
+    p.see(shown(ours, 1000, 0, 1), 4);
+    REQUIRE(p.state(old) == "held");
+    // The next load uses another slot; the mill clears the fault and doses on.
+    p.sql("insert into plc_load (line, number, state, images) select 'line1', max(number) + 1, 'taken', '{}' from plc_load");
+    p.device->write_area.at(slot - 1) = bb_test::encode({});
+    p.line().rows_changed();
+    p.see(shown(ours, 1200), 2);
+    REQUIRE(p.state(old) == "running");
+    p.see({}, 12);
+    CHECK(p.state(old) == "lost");
+    CHECK(p.count("alert where kind = 'plc_reset' and state = 'open'") == 0);
+}
+
+TEST_CASE("slots that the PLC refuses for one reason are one line in the log, and one when they are back")
+{
+    plant p;
+    p.load(ours);
+    p.see(shown(ours, 1000), 2);
+    const auto text = tests::logged([&] {
+        p.device->on_read = [](int) -> domain::words { throw plc::error(core::error_kind::rejected, "FC03", "plc in memory", "exception code 2: Illegal data address", "2"); };
+        for (int i = 0; i < 5; ++i) CHECK_THROWS_AS(p.cycles(1), plc::error);
+        p.device->on_read = nullptr;
+        p.cycles(3);
+    });
+    INFO(text);
+    CHECK(p.count("alert where kind = 'slot_inconsistent' and state = 'resolved'") == 10);
+    CHECK(text.find("READ slot 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 is refused: exception code 2") != std::string::npos);
+    CHECK(text.find("READ slot 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 gives a consistent picture again") != std::string::npos);
+    CHECK(text.find("READ slot", text.find("gives a consistent picture again")) == std::string::npos);
 }
