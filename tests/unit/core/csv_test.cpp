@@ -34,7 +34,7 @@ TEST_CASE("records end with LF, CRLF or the file, whatever is quoted")
     CHECK(records_of("\xef\xbb\xbf").empty());
 }
 
-TEST_CASE("quoted fields hold separators, quotes and line ends; empty fields and blanks are kept")
+TEST_CASE("quoted fields hold separators, quotes and line ends, empty fields and blanks are kept")
 {
     CHECK(records_of("\"a,b\",\"say \"\"so\"\"\",\"two\r\nlines\"\n") == std::vector<fields>{{"a,b", "say \"so\"", "two\r\nlines"}});
     CHECK(records_of(",,\n") == std::vector<fields>{{"", "", ""}});
