@@ -291,7 +291,7 @@ private:
     bool may_be_too_large(const error& e) const
     {
         const bool about_size = e.kind() == core::error_kind::rejected && (e.peer_code() == "2" || e.peer_code() == "3");
-        return about_size && !tried_smaller_ && std::min(map_.slots.words, map_.limits.max_read) > smaller_read;
+        return about_size && tried_smaller_ != link_.losses() && std::min(map_.slots.words, map_.limits.max_read) > smaller_read;
     }
 
     void limit_reads(int most)
@@ -300,12 +300,12 @@ private:
         plan_ = std::make_shared<const domain::read_plan>(domain::plan_slot_read(map_));
     }
 
-    // Once per process. When that is what the PLC wanted it stays so, and the log says it. Empty: it was not that.
+    // Once per connection, as a PLC that boots may refuse everything. When that is what the PLC wanted it stays so, and the log says it. Empty: it was not that.
     asio::awaitable<words> read_in_smaller_parts(area a, int slot)
     {
         const int given = map_.limits.max_read;
         words image;
-        tried_smaller_ = true;
+        tried_smaller_ = link_.losses();
         limit_reads(smaller_read);
         bool helped = domain::request_limit_faults(map_).empty();
         try {
@@ -313,7 +313,7 @@ private:
         } catch (const error& e) {
             limit_reads(given);
             if (e.kind() == core::error_kind::rejected) co_return words();
-            tried_smaller_ = false;
+            tried_smaller_ = 0;
             throw;
         }
         limit_reads(given);
@@ -324,7 +324,7 @@ private:
             co_return image;
         } catch (const error& e) {
             if (e.kind() != core::error_kind::rejected) {
-                tried_smaller_ = false;
+                tried_smaller_ = 0;
                 throw;
             }
         }
@@ -418,7 +418,7 @@ private:
     std::shared_ptr<const domain::read_plan> plan_;
     domain::value_borders borders_;
     modbus::link link_;
-    bool tried_smaller_ = false;
+    unsigned tried_smaller_ = 0;   // losses() when it was tried last; 0: not yet
     write_permission may_;
     core::duration patience_;
     unanswered unanswered_;

@@ -219,7 +219,7 @@ public:
     boost::asio::awaitable<void> set_load_state(const hold& h, std::int64_t load_id, domain::load_state state,
                                                 std::optional<domain::batch_state> batches);
     // The last commit before slot 1 is armed. False: the load's waiting batches are no longer exactly these (one was taken
-    // out meanwhile), or it is being withdrawn; nothing was changed then.
+    // out meanwhile), an acknowledgement is owed, or it is being withdrawn; nothing was changed then.
     boost::asio::awaitable<bool> arm_load(const hold& h, std::int64_t load_id, const std::vector<std::int64_t>& batch_ids, const journal_entry& entry);
     // Before slot 1 of an offered load is blanked.
     boost::asio::awaitable<void> begin_withdrawal(const hold& h, std::int64_t load_id);

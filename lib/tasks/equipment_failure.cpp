@@ -8,6 +8,7 @@
 namespace batchbridge::tasks {
 
 namespace asio = boost::asio;
+using clock = std::chrono::steady_clock;
 using answer = plc::failure_answer::kind;
 
 namespace {
@@ -15,6 +16,7 @@ namespace {
 constexpr int torn_runs_for_alert = 3;
 constexpr int refused_for_alert = 3;
 constexpr int looks_in_a_run = 5;
+constexpr core::duration first_silence = std::chrono::seconds(10), longest_silence = std::chrono::minutes(1);
 // A PLC that makes the same failure new again at every look does not report so many: it does not keep the flag.
 constexpr int comebacks_believed = 3;
 
@@ -257,6 +259,7 @@ asio::awaitable<run_result> equipment_failure::look(const domain::words& block)
 asio::awaitable<run_result> equipment_failure::observe()
 {
     const auto seen = co_await line_.device().observe_failure(settled_);
+    silence_ = {};
     line_.plc_answers();
     if (seen.what == plc::observation::kind::inconsistent) co_return not_read_well("changes while it is read");
     inconsistent_ = 0;
@@ -286,16 +289,31 @@ asio::awaitable<run_result> equipment_failure::cycle()
     if (refused) not_read_well(why);
     co_await tell();
     if (refused) std::rethrow_exception(refused);
-    // Not while a load is being written: it would only have to connect again.
-    if (!line_.plc_writes().locked()) co_await line_.device().end_cycle();
+    if (!line_.plc_in_use_beside(task_names::equipment_failure)) co_await line_.device().end_cycle();
     co_return result;
+}
+
+// A block that is never answered closes the connection each time: asked at every interval it would keep the slots from being
+// read (field.md, row 4).
+void equipment_failure::note_silence(std::exception_ptr failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const plc::error& e) {
+        if (e.kind() != core::error_kind::timeout) return;
+        silence_ = std::clamp<core::duration>(2 * silence_, first_silence, longest_silence);
+        asked_again_ = clock::now() + silence_;
+    } catch (...) {
+    }
 }
 
 asio::awaitable<run_result> equipment_failure::run()
 {
+    if (silence_ > core::duration::zero() && clock::now() < asked_again_) co_return run_result::skipped("the PLC did not answer for its failure block; it is asked again within a minute");
     try {
         co_return co_await cycle();
     } catch (...) {
+        note_silence(std::current_exception());
         // What was committed, and what the PLC has taken, is not certain: read both again.
         settled_.clear();
         owed_.reset();

@@ -36,6 +36,7 @@ private:
     boost::asio::awaitable<run_result> settle(const domain::words& block);
     boost::asio::awaitable<std::optional<store::failure_row>> newest();
     run_result not_read_well(const std::string& why);
+    void note_silence(std::exception_ptr failure);
     run_result strange_flag(const domain::words& block);
     bool comes_back(const domain::failure_event& e) const;
     void not_kept();
@@ -68,6 +69,8 @@ private:
     bool may_have_hit_another_ = false;  // the flag was written, and what the block showed then is not known to be what was meant
     answered answered_;
     int inconsistent_ = 0, refused_ = 0;
+    core::duration silence_{};           // how long the block is left alone after it was not answered; 0: it was
+    std::chrono::steady_clock::time_point asked_again_{};
     std::map<std::string, told> told_;
     std::vector<store::alert_text> raised_, resolved_;
 };

@@ -101,6 +101,15 @@ periodic* line::task(std::string_view name) const
     return nullptr;
 }
 
+bool line::plc_in_use_beside(std::string_view name) const
+{
+    for (const auto* other : {task_names::auto_sync_mo, task_names::plc_read_sync, task_names::equipment_failure}) {
+        const auto* t = other == name ? nullptr : task(other);
+        if (t != nullptr && t->running()) return true;
+    }
+    return plc_writes_.locked();
+}
+
 bool line::may_write() const noexcept
 {
     return held_.load() && clock::now().time_since_epoch().count() >= write_from_.load();

@@ -61,6 +61,8 @@ public:
     const std::string& paused_why() const noexcept { return paused_why_; }
     void pause(std::string why) { paused_why_ = std::move(why); }
 
+    // Whether a task other than `task` may be in the middle of asking the PLC: the connection is not closed under it.
+    bool plc_in_use_beside(std::string_view task) const;
     // One coroutine at a time writes to the PLC.
     core::async_mutex& plc_writes() noexcept { return plc_writes_; }
     // Something else than the read cycle changed rows of this line: the cached picture is read again.

@@ -185,7 +185,7 @@ asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
         if (co_await old_offer_was_taken(l, load)) co_return out;
         const auto entry = load_entry(load, left.waiting);
         if (!co_await store.arm_load(l.hold(), load.id, ids_of(left.waiting), entry)) {
-            core::log::info(about, "an order was taken out of load {} while it was written; it is written again without it", load.number);
+            core::log::info(about, "load {} is not armed: while it was written an order was taken out of it, or an acknowledgement became owed; it is looked at again", load.number);
             continue;
         }
         BATCHBRIDGE_CRASH_POINT("load.arming");

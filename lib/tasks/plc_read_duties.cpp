@@ -20,6 +20,7 @@ constexpr auto patience_for_duty = std::chrono::minutes(1);
 
 asio::awaitable<bool> plc_read_sync::work_off_duties()
 {
+    if (duties_.empty() && !duties_told_.empty()) tell_late_duties();   // over, but the process before could not say it
     if (duties_.empty() || !line_.env().config.plc_writes || !line_.may_write()) co_return false;
     auto& store = line_.env().store;
     // Never waits for a load that is being written: the next cycle is soon.
@@ -95,6 +96,7 @@ asio::awaitable<plc_read_sync::duty_end> plc_read_sync::work_off(const store::du
     auto step = domain::decide_duty(shown, d.mo_id);
     const char* how = step == domain::duty_step::dropped ? "dropped" : shown.mo_id == d.mo_id ? "acknowledged" : "slot moved on";
     if (step == domain::duty_step::write) {
+        if (!may_acknowledge(d, seen.image)) co_return duty_end::open;
         BATCHBRIDGE_CRASH_POINT("duty.before");
         const bool reads_back = co_await line_.device().acknowledge(d.slot);
         BATCHBRIDGE_CRASH_POINT("duty.after");
@@ -103,6 +105,19 @@ asio::awaitable<plc_read_sync::duty_end> plc_read_sync::work_off(const store::du
     }
     co_await store.close_duty(line_.hold(), d.id, how);
     co_return duty_end::closed;
+}
+
+bool plc_read_sync::may_acknowledge(const store::duty& d, const domain::words& image) const
+{
+    bool ours = false;
+    for (const auto& b : rows_) {
+        ours = ours || b.id == d.batch_id;
+        if (b.slot != d.slot) continue;
+        const bool moves = b.state == batch_state::held || b.state == batch_state::lost || b.state == batch_state::running;
+        if (b.order_key == d.mo_id && moves && !b.raw.empty() && !domain::same_content(line_.map(), image, b.raw)) return false;
+        if (b.order_key != d.mo_id && (b.state == batch_state::loaded || b.state == batch_state::running)) return false;
+    }
+    return ours || std::none_of(loads_.begin(), loads_.end(), [](const domain::load& l) { return l.state == domain::load_state::arming; });
 }
 
 asio::awaitable<bool> plc_read_sync::cancel_failed()

@@ -129,7 +129,7 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
     }
     if (stands == domain::offer::offered && late_offer_told_ != load->id && core::utc_now() - load->changed >= patience_for_taking) {
         late_offer_told_ = load->id;
-        store::alert_text late{"load_not_taken", subject, fmt::format("load {} is offered to the PLC since {} and not taken: is the PLC running, and waiting for recipes?", load->number, core::to_iso(load->changed))};
+        store::alert_text late{"load_not_taken", subject, fmt::format("load {} is offered to the PLC since {} and not taken: is the PLC running, and waiting for recipes? (One that waits for an acknowledgement, status_read_data = 1 of an ended batch, shows it as 0)", load->number, core::to_iso(load->changed))};
         core::log::warning(line_.about(task_names::plc_read_sync), "{}", late.text);
         findings_.raised.push_back(std::move(late));
     }
@@ -289,7 +289,7 @@ std::optional<store::batch_change> plc_read_sync::follow(const domain::batch& b)
     in.load_open = load != nullptr && (load->state == domain::load_state::staged || load->state == domain::load_state::arming);
     in.live = line_.env().config.task2_odoo_sync;
     // What was seen before the slot went blank proves nothing: the PLC may have lost its memory with it.
-    in.recipe_stands = stands_.contains(b.id) && now_() - looked_well_ <= std::max<core::duration>(2 * recipe_look_when_empty, 2 * line_.env().config.plc_read_sync.interval);
+    in.recipe_stands = stands_.contains(b.id) && now_() - looked_well_ <= std::max<core::duration>(2 * recipe_look_when_empty, 2 * cycle_limit());
     in.slot_taken = std::any_of(rows_.begin(), rows_.end(), [&](const domain::batch& o) { return o.id != b.id && o.slot == b.slot && domain::is_unfinished(o.state); });
     in.shows_past = strangers_.is_past(domain::decode_slot(line_.map(), state.picture).mo_id, rows_);
     in.told_implausible = implausible_told_.contains(b.mo_id);
@@ -392,13 +392,25 @@ asio::awaitable<run_result> plc_read_sync::run()
     }
 }
 
+asio::awaitable<std::exception_ptr> plc_read_sync::offer_refused()
+{
+    try {
+        co_await look_at_offer();
+    } catch (const plc::error& e) {
+        if (e.kind() != core::error_kind::rejected) throw;
+        co_return std::current_exception();
+    }
+    co_return nullptr;
+}
+
 asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(pass& p)
 {
     std::exception_ptr refused;
+    for (int slot = 1; slot <= line_.map().slots.count; ++slot) unread_.insert(slot);
     try {
         // Apart from the first read, so that a slot is not passed over for a connection that was not there.
         if (!line_.device().connected()) co_await line_.device().connect();
-        co_await look_at_offer();
+        refused = co_await offer_refused();
         std::map<int, std::vector<const domain::batch*>> by_slot;
         for (int slot = 1; slot <= line_.map().slots.count; ++slot) by_slot[slot];
         for (const auto& b : rows_) {
@@ -408,19 +420,19 @@ asio::awaitable<std::exception_ptr> plc_read_sync::read_slots(pass& p)
         }
         std::vector<std::pair<int, std::vector<const domain::batch*>>> round(by_slot.begin(), by_slot.end());
         turn_.begin(round, [](const auto& r) { return r.first; }, clock::now(), cycle_limit());
-        unread_.clear();
+        int first_refused = 0;
         for (const auto& [slot, batches] : round) {
-            if (turn_.cut() || !turn_.next(slot, clock::now())) {
-                unread_.insert(slot);
-                continue;
-            }
+            if (turn_.cut() || !turn_.next(slot, clock::now())) continue;
+            unread_.erase(slot);
             bool good = false;
             try {
                 good = co_await observe_slot(slot, batches);
             } catch (const plc::error& e) {
                 // An exception answer is about this slot, not about the others (field.md, row 4).
                 if (e.kind() != core::error_kind::rejected) throw;
-                refused = std::current_exception();
+                // The same one as long as it stands, whatever slot comes first in this round.
+                if (first_refused == 0 || slot < first_refused) refused = std::current_exception();
+                first_refused = first_refused == 0 ? slot : std::min(slot, first_refused);
                 not_read_well(slot, "is refused: " + e.reason());
                 continue;
             }
@@ -515,6 +527,9 @@ asio::awaitable<void> plc_read_sync::stop_reading()
         state.inconsistent = 0;
     }
     if (reset_) findings_.resolved.push_back({"plc_reset", "plc", {}});
+    if (std::exchange(slow_told_, false)) findings_.resolved.push_back({"plc_slow", "plc", {}});
+    tell_missing({});
+    if (!duties_told_.empty()) tell_late_duties();
     if (!findings_.empty()) {
         co_await line_.env().store.record_findings(line_.hold(), findings_);
         findings_ = {};
@@ -571,8 +586,7 @@ asio::awaitable<run_result> plc_read_sync::cycle()
         }
         changed = co_await end_cancelling() || changed;
     }
-    // Not while a load is being written: it would only have to connect again.
-    if (!line_.plc_writes().locked()) co_await line_.device().end_cycle();
+    if (!line_.plc_in_use_beside(task_names::plc_read_sync)) co_await line_.device().end_cycle();
     if (refused) std::rethrow_exception(refused);
     wake_loader_when_free(!duties_.empty() || std::any_of(rows_.begin(), rows_.end(), [](const domain::batch& b) { return domain::is_unfinished(b.state) || b.state == batch_state::cancelling; }));
     run_result r;

@@ -36,7 +36,14 @@ public:
         implausible_told_.clear();
         duties_told_.clear();
         findings_ = {};
-        reset_ = looked_once_ = false;
+        // What was told, but perhaps not stored, is told again.
+        late_offer_told_ = 0;
+        for (auto& [slot, state] : slots_) {
+            state.inconsistent = 0;
+            state.seen_well = false;
+        }
+        reset_ = looked_once_ = look_at_recipes_ = offer_gone_ = false;
+        line_.pause({});
         connections_seen_ = 0;
         told_before_ = false;
         strangers_.start_afresh();
@@ -70,6 +77,8 @@ private:
     };
     // The failure of the PLC, if any: what was read until then counts.
     boost::asio::awaitable<std::exception_ptr> read_slots(pass& p);
+    // look_at_offer; a refusal is of this look only.
+    boost::asio::awaitable<std::exception_ptr> offer_refused();
     // Nothing needs the PLC: what was said about reading it is over.
     boost::asio::awaitable<void> stop_reading();
     // The alerts that an earlier process left open, so that they end with their causes.
@@ -93,6 +102,8 @@ private:
     boost::asio::awaitable<bool> work_off_duties();
     enum class duty_end { open, closed };
     boost::asio::awaitable<duty_end> work_off(const store::duty& d);
+    // Not a picture whose figures are not stored yet, and not where the next batch may come at any moment.
+    bool may_acknowledge(const store::duty& d, const domain::words& image) const;
     // Alert duty_open of what the PLC has not kept for a minute.
     void tell_late_duties();
     boost::asio::awaitable<bool> end_cancelling();

@@ -236,3 +236,19 @@ TEST_CASE("the failure task is switched and run by the API")
     check_one(p);
     CHECK(p.count("task_run where task = 'equipment_failure_monitoring' and asked_for and not current") >= 1);
 }
+
+TEST_CASE("a failure block that the PLC never answers for keeps no slot from being read and no batch from its acknowledgement")
+{
+    plant_options o;
+    o.plc_speed = 500;
+    // Both tasks begin together, again and again.
+    o.environment = {{"EQUIPMENT_FAILURE_INTERVAL", "100ms"}, {"PLC_READ_INTERVAL", "100ms"}};
+    plant p(o);
+    p.plc("/fault", R"({"kind": "hang", "address": 8000})");
+    p.generate(3);
+    p.start_bridge();
+    p.wait_archived(3, seconds(60));
+    check_exact(p, 3);
+    CHECK(p.count("plc_duty where done_at is null") == 0);
+    CHECK_THAT(p.bridge_log(), Catch::Contains("FC03 read 8000"));
+}

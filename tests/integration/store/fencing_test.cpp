@@ -70,7 +70,7 @@ std::vector<writing_function> writing_functions()
              const std::vector<std::int64_t> ids{p.loaded.id};
              p.b.await(p.b.db.arm_load(h, p.loaded.load, ids, entry("plc.load", "")));
          },
-         "delete from mo_batch where state <> 'loaded'; update plc_load set state = 'staged'"},
+         "delete from mo_batch where state <> 'loaded'; update plc_load set state = 'staged'; update plc_duty set done_at = now()"},
         {"record_alerts",
          [](plant& p, const store::hold& h) {
              const std::vector<store::alert_text> raised{{"lost", "WH/MO/00001", "gone"}};

@@ -250,6 +250,10 @@ TEST_CASE("a load is armed only with exactly the batches that were written, also
     REQUIRE(armed.value);
     CHECK_FALSE(*armed.value);
     CHECK(b.value("select state from plc_load") == "staged");
+    // What became owed to the PLC while the load was written comes first.
+    b.await(b.db.open_duty(b.h, 4, "WH/MO/00009", 9));
+    CHECK_FALSE(b.await(b.db.arm_load(b.h, load, one, entry("plc.load", ""))));
+    b.await(b.db.close_duty(b.h, b.await(b.db.open_duties("line1")).at(0).id, "acknowledged"));
     CHECK(b.await(b.db.arm_load(b.h, load, one, entry("plc.load", "armed"))));
     CHECK(b.value("select state from plc_load") == "arming");
     CHECK(b.count("journal where what = 'plc.load' and answer = 'armed'") == 1);

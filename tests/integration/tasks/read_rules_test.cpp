@@ -551,3 +551,60 @@ TEST_CASE("slots that the PLC refuses for one reason are one line in the log, an
     CHECK(text.find("READ slot 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 gives a consistent picture again") != std::string::npos);
     CHECK(text.find("READ slot", text.find("gives a consistent picture again")) == std::string::npos);
 }
+
+TEST_CASE("final figures that are not stored yet are not acknowledged, though a failure of the batch is still owed one (L-36)")
+{
+    plant p;
+    const auto id = p.load(ours);
+    p.see(shown(ours, 1000));
+    p.device->on_acknowledge = [](int) { return false; };
+    p.see(shown(ours, 1000, 0, 1), 4);
+    REQUIRE(p.state(id) == "held");
+    REQUIRE(p.count("plc_duty where done_at is null") == 1);
+    p.device->on_acknowledge = nullptr;
+    const int before = p.device->acknowledged;
+    // The fault is cleared and the batch ends. This cycle cannot read the slot, but its duty pass can.
+    p.put(shown(ours, 1200, 1));
+    int reads = 0;
+    p.device->on_read = [&](int s) {
+        if (s == slot && ++reads == 1) throw plc::error(core::error_kind::rejected, "FC03", "plc in memory", "exception code 4", "4");
+        return p.device->read_area.at(static_cast<std::size_t>(s - 1));
+    };
+    CHECK_THROWS_AS(p.cycles(1), plc::error);
+    CHECK(reads > 1);
+    CHECK(p.device->acknowledged == before);
+    CHECK(p.state(id) == "held");
+    p.device->on_read = nullptr;
+    p.cycles(2);
+    CHECK(p.state(id) == "completed");
+    CHECK(p.sql("select actual::text from mo_batch_consumption where silo = 101") == "12.000");
+    CHECK(p.flag() == 1);
+    CHECK(p.count("plc_duty where done_at is null") == 0);
+}
+
+TEST_CASE("a new holding of the line is not paused by what an earlier one saw, and tells again what it told")
+{
+    plant p;
+    const auto id = p.load(ours);
+    p.see(shown(ours, 1000));
+    p.device->write_area.at(slot - 1) = bb_test::encode({});
+    p.see({}, 3);
+    REQUIRE_FALSE(p.line().paused_why().empty());
+    // Another process had the line meanwhile, and a person started over there.
+    p.archive(id, domain::history_status::failed);
+    p.sql("update alert set state = 'resolved'");
+    p.reader->start_afresh();
+    p.cycles(2);
+    CHECK(p.line().paused_why().empty());
+    CHECK(p.count("alert where state = 'open'") == 0);
+    // What was bad for its third cycle right before is told by the new holding.
+    const auto next = p.load("WH/MO/00015");
+    p.device->on_read = [](int) -> domain::words { throw plc::error(core::error_kind::rejected, "FC03", "plc in memory", "exception code 4", "4"); };
+    for (int i = 0; i < 3; ++i) CHECK_THROWS_AS(p.cycles(1), plc::error);
+    REQUIRE(p.alert("slot_inconsistent", "slot 3") == "open");
+    p.sql("update alert set state = 'resolved'");
+    p.reader->start_afresh();
+    for (int i = 0; i < 3; ++i) CHECK_THROWS_AS(p.cycles(1), plc::error);
+    CHECK(p.alert("slot_inconsistent", "slot 3") == "open");
+    CHECK(p.state(next) == "loaded");
+}
