@@ -61,6 +61,8 @@ public:
     virtual unsigned connections() const = 0;
     // Answers so far that did not fit their request; none of their values was used.
     virtual std::uint64_t wrong_answers() const { return 0; }
+    // Requests answered so far, exception answers among them.
+    virtual std::uint64_t answers() const { return 0; }
     // Every request that got no answer has been answered since, or was not made again for two minutes.
     virtual bool settled() { return true; }
 

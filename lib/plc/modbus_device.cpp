@@ -63,6 +63,7 @@ public:
     bool connected() const override { return link_.connected(); }
     unsigned connections() const override { return link_.losses(); }
     std::uint64_t wrong_answers() const override { return link_.wrong_answers(); }
+    std::uint64_t answers() const override { return unanswered_.answers(); }
     bool settled() override { return unanswered_.empty(clock::now()); }
     void interrupt() noexcept override { link_.interrupt(); }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <utility>
 
@@ -15,7 +16,12 @@ public:
     static constexpr std::chrono::minutes memory{2};
 
     void failed(int function, int address, time_point now) { open_[{function, address}] = now; }
-    void answered(int function, int address) { open_.erase({function, address}); }
+    void answered(int function, int address)
+    {
+        ++answers_;
+        open_.erase({function, address});
+    }
+    std::uint64_t answers() const noexcept { return answers_; }
     bool empty(time_point now)
     {
         std::erase_if(open_, [now](const auto& e) { return now - e.second >= memory; });
@@ -24,6 +30,7 @@ public:
 
 private:
     std::map<std::pair<int, int>, time_point> open_;
+    std::uint64_t answers_ = 0;
 };
 
 }  // namespace batchbridge::plc

@@ -16,6 +16,7 @@ namespace {
 constexpr int torn_runs_for_alert = 3;
 constexpr int refused_for_alert = 3;
 constexpr int looks_in_a_run = 5;
+constexpr core::duration wait_for_plc = std::chrono::seconds(5);
 constexpr core::duration first_silence = std::chrono::seconds(10), longest_silence = std::chrono::minutes(1);
 // A PLC that makes the same failure new again at every look does not report so many: it does not keep the flag.
 constexpr int comebacks_believed = 3;
@@ -260,6 +261,7 @@ asio::awaitable<run_result> equipment_failure::observe()
 {
     const auto seen = co_await line_.device().observe_failure(settled_);
     silence_ = {};
+    only_this_ = false;
     line_.plc_answers();
     if (seen.what == plc::observation::kind::inconsistent) co_return not_read_well("changes while it is read");
     inconsistent_ = 0;
@@ -293,23 +295,34 @@ asio::awaitable<run_result> equipment_failure::cycle()
     co_return result;
 }
 
-// A block that is never answered closes the connection each time: asked at every interval it would keep the slots from being
-// read (field.md, row 4).
+// A request without an answer closes the connection. A block that never has one, asked at every interval and in step with the
+// read cycle, would keep the slots from being read (field.md, row 4): it is left alone for a while. When the whole PLC is
+// silent, this waits for it to answer somebody else.
 void equipment_failure::note_silence(std::exception_ptr failure)
 {
     try {
         std::rethrow_exception(failure);
     } catch (const plc::error& e) {
-        if (e.kind() != core::error_kind::timeout) return;
-        silence_ = std::clamp<core::duration>(2 * silence_, first_silence, longest_silence);
+        const bool silent = e.kind() == core::error_kind::timeout || e.kind() == core::error_kind::unavailable || e.kind() == core::error_kind::protocol;
+        if (!silent || e.operation() == "connect") return;
+        const auto answers = line_.device().answers();
+        only_this_ = silence_ > core::duration::zero() && answers != answers_then_;
+        answers_then_ = answers;
+        silence_ = only_this_ ? std::clamp<core::duration>(2 * silence_, first_silence, longest_silence) : wait_for_plc;
         asked_again_ = clock::now() + silence_;
     } catch (...) {
     }
 }
 
+bool equipment_failure::left_alone() const
+{
+    if (silence_ == core::duration::zero() || clock::now() >= asked_again_) return false;
+    return only_this_ || line_.device().answers() == answers_then_;
+}
+
 asio::awaitable<run_result> equipment_failure::run()
 {
-    if (silence_ > core::duration::zero() && clock::now() < asked_again_) co_return run_result::skipped("the PLC did not answer for its failure block; it is asked again within a minute");
+    if (left_alone()) co_return run_result::skipped("the PLC did not answer for its failure block; it is asked again within a minute");
     try {
         co_return co_await cycle();
     } catch (...) {

@@ -18,6 +18,8 @@ public:
     boost::asio::awaitable<run_result> run();
     // A new holding of the line: what an earlier one saw and told counts no more.
     void start_afresh();
+    // It got no answer and waits for the PLC to answer somebody else: then it is worth asking again, at once.
+    bool waits_for_plc() const noexcept { return silence_ > core::duration::zero() && !only_this_; }
 
 private:
     boost::asio::awaitable<run_result> cycle();
@@ -37,6 +39,7 @@ private:
     boost::asio::awaitable<std::optional<store::failure_row>> newest();
     run_result not_read_well(const std::string& why);
     void note_silence(std::exception_ptr failure);
+    bool left_alone() const;
     run_result strange_flag(const domain::words& block);
     bool comes_back(const domain::failure_event& e) const;
     void not_kept();
@@ -71,6 +74,8 @@ private:
     int inconsistent_ = 0, refused_ = 0;
     core::duration silence_{};           // how long the block is left alone after it was not answered; 0: it was
     std::chrono::steady_clock::time_point asked_again_{};
+    std::uint64_t answers_then_ = 0;     // of the PLC to anybody, when it left this unanswered
+    bool only_this_ = false;             // it answers others
     std::map<std::string, told> told_;
     std::vector<store::alert_text> raised_, resolved_;
 };

@@ -166,6 +166,7 @@ void line::lease_lost()
 
 void line::plc_answers()
 {
+    if (failures_->waits_for_plc()) task(task_names::equipment_failure)->wake();
     // One that answers reads and lets writes time out would be up and down with every cycle.
     if (!device_->settled()) return;
     const auto wrong = device_->wrong_answers();

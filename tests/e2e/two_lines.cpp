@@ -212,6 +212,8 @@ fault_row two_lines::suffer(const link_fault& f)
         const bool open = plant_->count("alert where line = 'mill' and state = 'open' and kind in ('slot_inconsistent', 'plc_slow')") > 0;
         return !open && now_ns() - settled > 4 * interval_ms * 1000000LL;
     });
+    // What else the PLC left unanswered is asked again by then.
+    if (f.down) await("the log to say that it is back", seconds(5), [&] { return occurrences(plant_->bridge_log().substr(log_from), "plc mill is back") > 0; });
     const auto lateness = machine_.worst_ms();
     const auto limit = backoff_cap_ms + timeout_ms + interval_ms + 200 + lateness;
     if (row.recovery_ms > limit) row.broken.push_back("good data only after " + std::to_string(row.recovery_ms) + " ms");
