@@ -260,8 +260,6 @@ asio::awaitable<run_result> equipment_failure::look(const domain::words& block)
 asio::awaitable<run_result> equipment_failure::observe()
 {
     const auto seen = co_await line_.device().observe_failure(settled_);
-    silence_ = {};
-    only_this_ = false;
     line_.plc_answers();
     if (seen.what == plc::observation::kind::inconsistent) co_return not_read_well("changes while it is read");
     inconsistent_ = 0;
@@ -288,6 +286,9 @@ asio::awaitable<run_result> equipment_failure::cycle()
         }
         result.changed = result.changed || changed;
     }
+    // The whole run had its answers, exceptions among them.
+    silence_ = {};
+    only_this_ = false;
     if (refused) not_read_well(why);
     co_await tell();
     if (refused) std::rethrow_exception(refused);
@@ -317,12 +318,18 @@ void equipment_failure::note_silence(std::exception_ptr failure)
 bool equipment_failure::left_alone() const
 {
     if (silence_ == core::duration::zero() || clock::now() >= asked_again_) return false;
-    return only_this_ || line_.device().answers() == answers_then_;
+    if (only_this_) return true;
+    // Nobody knows yet whether it is this block or the PLC. Whoever else waits for the PLC is let in first.
+    const auto kept_out = [this](const char* task) {
+        const auto* t = line_.task(task);
+        return t != nullptr && t->last() && (t->last()->result.what == run_result::kind::failed || t->last()->result.what == run_result::kind::unavailable);
+    };
+    return (kept_out(task_names::plc_read_sync) || kept_out(task_names::auto_sync_mo)) && line_.device().answers() == answers_then_;
 }
 
 asio::awaitable<run_result> equipment_failure::run()
 {
-    if (left_alone()) co_return run_result::skipped("the PLC did not answer for its failure block; it is asked again within a minute");
+    if (left_alone()) co_return run_result::waiting("the PLC did not answer for its failure block; it is asked again within a minute");
     try {
         co_return co_await cycle();
     } catch (...) {

@@ -166,7 +166,8 @@ void line::lease_lost()
 
 void line::plc_answers()
 {
-    if (failures_->waits_for_plc()) task(task_names::equipment_failure)->wake();
+    auto* failures = task(task_names::equipment_failure);
+    if (failures_->waits_for_plc() && !failures->running()) failures->wake();
     // One that answers reads and lets writes time out would be up and down with every cycle.
     if (!device_->settled()) return;
     const auto wrong = device_->wrong_answers();

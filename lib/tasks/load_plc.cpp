@@ -155,6 +155,12 @@ asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
                 co_return out;
             }
             core::log::info(about, "load {} was not armed before the interruption; it is written again from the stored rows", load.number);
+            // Slot 1 is blank: nothing is offered, and what is owed to the PLC need not wait for it to be taken.
+            if (left.has_first) {
+                co_await store.set_load_state(l.hold(), load.id, load_state::staged, batch_state::loading);
+                l.rows_changed();
+                load.state = load_state::staged;
+            }
         }
         if (!left.has_first) {
             auto again = co_await store.restage(l.hold(), load.id, false);

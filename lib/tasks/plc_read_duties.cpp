@@ -16,6 +16,16 @@ namespace {
 
 constexpr auto patience_for_duty = std::chrono::minutes(1);
 
+bool same_figures(const domain::batch& b, const domain::slot_reading& r)
+{
+    const auto stored = [&b](int silo) {
+        const auto it = b.actual.find(silo);
+        return it == b.actual.end() ? core::decimal() : it->second;
+    };
+    const bool quantities = std::all_of(r.quantities.begin(), r.quantities.end(), [&](const auto& q) { return q.second == stored(q.first); });
+    return quantities && r.weight == b.weight && (r.status_manufacturing == 1) == b.status_manufacturing && (r.status_operation == 1) == b.status_operation;
+}
+
 }  // namespace
 
 asio::awaitable<bool> plc_read_sync::work_off_duties()
@@ -114,7 +124,8 @@ bool plc_read_sync::may_acknowledge(const store::duty& d, const domain::words& i
         ours = ours || b.id == d.batch_id;
         if (b.slot != d.slot) continue;
         const bool moves = b.state == batch_state::held || b.state == batch_state::lost || b.state == batch_state::running;
-        if (b.order_key == d.mo_id && moves && !b.raw.empty() && !domain::same_content(line_.map(), image, b.raw)) return false;
+        const bool known = b.raw.empty() || domain::same_content(line_.map(), image, b.raw) || same_figures(b, domain::decode_slot(line_.map(), image));
+        if (b.order_key == d.mo_id && moves && !known) return false;
         if (b.order_key != d.mo_id && (b.state == batch_state::loaded || b.state == batch_state::running)) return false;
     }
     return ours || std::none_of(loads_.begin(), loads_.end(), [](const domain::load& l) { return l.state == domain::load_state::arming; });

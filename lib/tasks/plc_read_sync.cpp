@@ -527,7 +527,10 @@ asio::awaitable<void> plc_read_sync::stop_reading()
         state.inconsistent = 0;
     }
     if (reset_) findings_.resolved.push_back({"plc_reset", "plc", {}});
-    if (std::exchange(slow_told_, false)) findings_.resolved.push_back({"plc_slow", "plc", {}});
+    if (std::exchange(slow_told_, false)) {
+        findings_.resolved.push_back({"plc_slow", "plc", {}});
+        turn_ = {};
+    }
     tell_missing({});
     if (!duties_told_.empty()) tell_late_duties();
     if (!findings_.empty()) {

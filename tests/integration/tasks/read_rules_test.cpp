@@ -608,3 +608,20 @@ TEST_CASE("a new holding of the line is not paused by what an earlier one saw, a
     CHECK(p.alert("slot_inconsistent", "slot 3") == "open");
     CHECK(p.state(next) == "loaded");
 }
+
+TEST_CASE("a held batch whose slot changes in nothing but a text is acknowledged all the same (L-36)")
+{
+    plant p;
+    const auto id = p.load(ours);
+    p.see(shown(ours, 1000));
+    p.device->on_acknowledge = [](int) { return false; };
+    p.see(shown(ours, 1000, 0, 1), 4);
+    REQUIRE(p.state(id) == "held");
+    REQUIRE(p.count("plc_duty where done_at is null") == 1);
+    p.device->on_acknowledge = nullptr;
+    p.device->read_area.at(slot - 1).at(17) = 0x4645;
+    p.cycles(4);
+    CHECK(p.flag() == 1);
+    CHECK(p.count("plc_duty where done_at is null") == 0);
+    CHECK(p.state(id) == "held");
+}
