@@ -202,10 +202,10 @@ TEST_CASE("the second address takes over when the first is lost, and the first w
 {
     const auto map = default_map();
     sim::plc_model first_model(map, plc_bench::quick()), second_model(map, plc_bench::quick());
-    sim::modbus_server first(first_model, "127.0.0.1", 0, {});
-    sim::modbus_server second(second_model, "127.0.0.2", first.port(), {});
     first_model.registers()[7076] = 11;
     second_model.registers()[7076] = 22;
+    sim::modbus_server first(first_model, "127.0.0.1", 0, {});
+    sim::modbus_server second(second_model, "127.0.0.2", first.port(), {});
     auto with_second = map;
     with_second.quirk.second_host = "127.0.0.2";
     driver d(with_second, first.port());
