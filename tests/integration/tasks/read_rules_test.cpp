@@ -4,6 +4,7 @@
 
 #include "support/catch.hpp"
 #include "support/slot_life.hpp"
+#include "tasks/auto_sync_mo.hpp"
 #include "tasks/start_over.hpp"
 
 #include <fmt/format.h>
@@ -624,4 +625,29 @@ TEST_CASE("a held batch whose slot changes in nothing but a text is acknowledged
     CHECK(p.flag() == 1);
     CHECK(p.count("plc_duty where done_at is null") == 0);
     CHECK(p.state(id) == "held");
+}
+
+TEST_CASE("a load whose arming never reached the PLC and an acknowledgement that is owed do not wait for each other (L-18, L-36)")
+{
+    plant p;
+    p.load(ours, "loading");
+    p.sql("update mo_batch set batch_no = 1");
+    p.sql("update plc_load set state = 'arming'");
+    // The batch it is owed to is in history by now.
+    p.sql("insert into plc_duty (line, slot, mo_id, batch_id) values ('line1', 5, 'WH/MO/00001', 12345)");
+    figures ended;
+    ended.order = "WH/MO/00001";
+    ended.batch_no = 5;
+    ended.dosed[0] = 1000;
+    ended.manufacturing = 1;
+    p.device->read_area.at(4) = bb_test::encode(ended);
+    p.line().rows_changed();
+    p.cycles(1);
+    CHECK(p.count("plc_duty where done_at is null") == 1);
+    const auto run = p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(run.detail.find("acknowledgements are owed") != std::string::npos);
+    CHECK(p.sql("select state from plc_load") == "staged");
+    p.cycles(1);
+    CHECK(p.count("plc_duty where done_at is null") == 0);
+    CHECK(p.device->read_area.at(4).at(76) == 1);
 }
