@@ -55,20 +55,6 @@ std::string base_type_of(const field& f)
     return std::string(type_name(f.type));
 }
 
-int places_of(int scale)
-{
-    int places = 0;
-    for (; scale > 1; scale /= 10) ++places;
-    return places;
-}
-
-// The field alone, as if it stood at the start of a block.
-field at_start(field f)
-{
-    f.at = 0;
-    return f;
-}
-
 words encoded(const plant_map& map, const field& f, const core::decimal& value)
 {
     words out(static_cast<std::size_t>(f.words), 0);
@@ -109,6 +95,12 @@ std::vector<encoding_example> time_examples(const plant_map& map, const std::str
 }
 
 }  // namespace
+
+field at_start(field f)
+{
+    f.at = 0;
+    return f;
+}
 
 std::string_view to_string(register_area a) noexcept
 {

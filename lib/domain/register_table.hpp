@@ -63,4 +63,7 @@ std::vector<std::string> handshake_in_words(const plant_map& map);
 // "1,34464 (0x0001 0x86A0)"
 std::string show_registers(std::span<const std::uint16_t> registers);
 
+// The field alone, as if it stood at the start of a block.
+field at_start(field f);
+
 }  // namespace batchbridge::domain

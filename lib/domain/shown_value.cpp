@@ -12,19 +12,6 @@ namespace batchbridge::domain {
 
 namespace {
 
-int places_of(int scale)
-{
-    int places = 0;
-    for (; scale > 1; scale /= 10) ++places;
-    return places;
-}
-
-field at_start(field f)
-{
-    f.at = 0;
-    return f;
-}
-
 // The bytes before the first NUL, which is where the text ends.
 bool is_ascii(const plant_map& map, std::span<const std::uint16_t> raw)
 {

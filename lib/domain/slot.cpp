@@ -38,13 +38,6 @@ std::uint32_t get32(word_order order, std::span<const std::uint16_t> at)
     return (std::uint32_t(high) << 16) | low;
 }
 
-int places_of(int scale)
-{
-    int places = 0;
-    for (; scale > 1; scale /= 10) ++places;
-    return places;
-}
-
 struct range {
     std::int64_t low, high;
     std::string_view name;
@@ -74,6 +67,13 @@ std::span<const std::uint16_t> part(const field& f, std::span<const std::uint16_
 }
 
 }  // namespace
+
+int places_of(int scale)
+{
+    int places = 0;
+    for (; scale > 1; scale /= 10) ++places;
+    return places;
+}
 
 bool slot_reading::any_actual() const
 {

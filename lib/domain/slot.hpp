@@ -62,6 +62,9 @@ void encode_text(const plant_map& map, const field& f, std::string_view text, st
 std::string decode_text(const plant_map& map, const field& f, std::span<const std::uint16_t> block);
 std::string clean_text(std::string_view text);
 
+// Decimal places of a scale: 2 for 100.
+int places_of(int scale);
+
 // True when two slot images are equal in offsets 0 up to (not including) status_read_data's.
 bool same_content(const plant_map& map, std::span<const std::uint16_t> a, std::span<const std::uint16_t> b);
 

@@ -26,4 +26,11 @@ json::value picture_json(const domain::plant_map& map, const domain::words& pict
     return out;
 }
 
+bool is_stale(const domain::plant_map& map, const domain::load* l, int slot, const domain::words& picture)
+{
+    if (l == nullptr) return false;
+    const auto image = l->images.find(slot);
+    return image != l->images.end() && domain::same_content(map, picture, image->second);
+}
+
 }  // namespace batchbridge::tasks

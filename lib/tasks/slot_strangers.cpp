@@ -58,13 +58,6 @@ bool is_open(const domain::load* l)
     return l != nullptr && (l->state == domain::load_state::staged || l->state == domain::load_state::arming);
 }
 
-bool is_stale(const domain::plant_map& map, const domain::load* l, int slot, const domain::words& picture)
-{
-    if (l == nullptr) return false;
-    const auto image = l->images.find(slot);
-    return image != l->images.end() && domain::same_content(map, picture, image->second);
-}
-
 }  // namespace
 
 bool slot_strangers::is_past(const std::string& order_key, const std::vector<domain::batch>& rows) const

@@ -2,6 +2,7 @@
 
 #include "core/crash_point.hpp"
 #include "core/log.hpp"
+#include "tasks/slot_picture.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -37,14 +38,6 @@ struct shown_batch {
 };
 using shown_batches = std::map<std::string, shown_batch>;
 
-bool is_stale(const domain::plant_map& map, const std::vector<domain::load>& loads, int slot, const domain::words& image)
-{
-    // The newest load's images: what it found in the slots is not its own.
-    if (loads.empty()) return false;
-    const auto it = loads.back().images.find(slot);
-    return it != loads.back().images.end() && domain::same_content(map, image, it->second);
-}
-
 asio::awaitable<shown_batches> look_at_read_area(line& l, const std::string& who)
 {
     auto& store = l.env().store;
@@ -65,7 +58,8 @@ asio::awaitable<shown_batches> look_at_read_area(line& l, const std::string& who
         if (reading.empty() || !reading.any_actual()) continue;
         // It does not keep the next load away (unknown_in_plc): a person has looked.
         if (!reading.ended()) co_await store.put_setting(l.name(), settled_read_slot(slot), picture_text(image), who);
-        if (is_stale(map, loads, slot, image)) continue;
+        // What the newest load found in the slots is not its own.
+        if (is_stale(map, loads.empty() ? nullptr : &loads.back(), slot, image)) continue;
         const auto order = reading.mo_id;
         out.emplace(order, shown_batch{slot, std::move(reading)});
     }

@@ -9,7 +9,6 @@
 
 #include <fmt/format.h>
 
-
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
