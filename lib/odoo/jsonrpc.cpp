@@ -490,7 +490,7 @@ asio::awaitable<void> jsonrpc::write_final(std::int64_t odoo_id, const domain::f
     co_await write_moves(odoo_id, std::move(values));
 }
 
-asio::awaitable<std::string> jsonrpc::mark_done(std::int64_t odoo_id)
+asio::awaitable<std::string> jsonrpc::mark_done(std::int64_t odoo_id, const domain::finish_values&, core::utc_time)
 {
     call c("button_mark_done", purpose::write);
     c.positional.emplace_back(one_id(odoo_id));
@@ -506,6 +506,37 @@ asio::awaitable<void> jsonrpc::cancel(std::int64_t odoo_id)
     call c("action_cancel", purpose::write);
     c.positional.emplace_back(one_id(odoo_id));
     co_await execute(std::move(c));
+}
+
+// The next commits fill these in.
+asio::awaitable<std::optional<std::int64_t>> jsonrpc::find_equipment(const std::string&)
+{
+    throw nonsense("find_equipment", "not implemented");
+    co_return std::nullopt;
+}
+
+asio::awaitable<std::optional<std::int64_t>> jsonrpc::find_request(const std::string&)
+{
+    throw nonsense("find_request", "not implemented");
+    co_return std::nullopt;
+}
+
+asio::awaitable<std::int64_t> jsonrpc::create_request(const maintenance_request&)
+{
+    throw nonsense("create_request", "not implemented");
+    co_return 0;
+}
+
+asio::awaitable<void> jsonrpc::post_note(std::int64_t, const std::string&)
+{
+    throw nonsense("post_note", "not implemented");
+    co_return;
+}
+
+asio::awaitable<std::vector<finding>> jsonrpc::check()
+{
+    throw nonsense("check", "not implemented");
+    co_return std::vector<finding>{};
 }
 
 }  // namespace batchbridge::odoo

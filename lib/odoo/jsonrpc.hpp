@@ -46,8 +46,13 @@ public:
     boost::asio::awaitable<std::vector<domain::order>> read_orders(const std::vector<std::int64_t>& ids) override;
     boost::asio::awaitable<void> write_consumption(std::int64_t odoo_id, const std::vector<domain::move_value>& moves) override;
     boost::asio::awaitable<void> write_final(std::int64_t odoo_id, const domain::finish_values& values) override;
-    boost::asio::awaitable<std::string> mark_done(std::int64_t odoo_id) override;
+    boost::asio::awaitable<std::string> mark_done(std::int64_t odoo_id, const domain::finish_values& values, core::utc_time ended) override;
     boost::asio::awaitable<void> cancel(std::int64_t odoo_id) override;
+    boost::asio::awaitable<std::optional<std::int64_t>> find_equipment(const std::string& serial_no) override;
+    boost::asio::awaitable<std::optional<std::int64_t>> find_request(const std::string& key) override;
+    boost::asio::awaitable<std::int64_t> create_request(const maintenance_request& what) override;
+    boost::asio::awaitable<void> post_note(std::int64_t odoo_id, const std::string& text) override;
+    boost::asio::awaitable<std::vector<finding>> check() override;
 
 private:
     using time_point = std::chrono::steady_clock::time_point;

@@ -61,7 +61,7 @@ TEST_CASE("a write that ends in anything but Odoo's own answer is unclear (h27, 
     case 9: b.peer.expect_body(R"({"error":{"code":503,"message":"busy"}})"); break;
     default: break;
     }
-    const auto e = b.fail(b.client().mark_done(6));
+    const auto e = b.fail(b.client().mark_done(6, {}, {}));
     CHECK(e.outcome() == call_outcome::unclear);
     CHECK(e.decision() == error_class::retry);
     CHECK(e.operation() == "mrp.production.button_mark_done");
