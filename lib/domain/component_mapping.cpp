@@ -212,6 +212,7 @@ std::vector<move_value> consumption_values(const plant_map& map, const order& fr
             const auto factor = *kg_per_unit(c.uom);
             move_value v;
             v.move_id = c.move_id;
+            v.silo = id;
             if (i + 1 == moves.size()) {
                 v.quantity = decimal::divide(left, factor, 6).rounded_to(rounding_of(c));
             } else {

@@ -53,7 +53,8 @@ std::string order_key_of(const plant_map& map, const order& o);
 struct move_value {
     std::int64_t move_id = 0;
     core::decimal quantity;
-    bool operator==(const move_value&) const = default;
+    int silo = 0;               // where it was dosed from; 0: a component without silo, or not known
+    bool operator==(const move_value& o) const { return move_id == o.move_id && quantity == o.quantity; }
 };
 
 // Live consumption: the actuals as absolute values of the order's silo moves (freshly read). Two moves of one silo share

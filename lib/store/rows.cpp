@@ -72,6 +72,7 @@ json::value finish_json(const domain::finish_values& v)
         json::object one;
         one["move_id"] = m.move_id;
         one["quantity"] = m.quantity.to_string();
+        if (m.silo != 0) one["silo"] = m.silo;
         moves.push_back(std::move(one));
     }
     json::object out;
@@ -89,6 +90,7 @@ std::vector<domain::move_value> moves_of(const json::value& v)
         domain::move_value one;
         one.move_id = m.at("move_id").to_number<std::int64_t>();
         one.quantity = core::decimal::parse(m.at("quantity").as_string()).value();
+        if (const auto* silo = m.as_object().if_contains("silo")) one.silo = silo->to_number<int>();
         out.push_back(one);
     }
     return out;

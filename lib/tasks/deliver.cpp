@@ -26,6 +26,7 @@ boost::json::value moves_json(const std::vector<domain::move_value>& moves)
         boost::json::object one;
         one["move_id"] = m.move_id;
         one["quantity"] = m.quantity.to_string();
+        if (m.silo != 0) one["silo"] = m.silo;
         out.push_back(std::move(one));
     }
     return out;
@@ -333,7 +334,10 @@ asio::awaitable<delivery_end> deliver_finish(work& w)
 
     // Step 2.
     if (env.config.mark_done) {
-        std::function<asio::awaitable<std::string>()> call = [&env, &w]() { return env.erp.mark_done(w.d.odoo_id); };
+        std::function<asio::awaitable<std::string>()> call = [&env, &w, &values]() {
+            const auto& changed = w.d.batch->last_changed;
+            return env.erp.mark_done(w.d.odoo_id, *values, changed ? *changed : core::utc_now());
+        };
         const auto result = co_await attempt_call(w, "button_mark_done", boost::json::object{}, call, failed, answer);
         if (result == attempt_result::moved_on) co_return delivery_end::settled;
         if (result == attempt_result::failed && (failed->outcome != call_outcome::rejected ||

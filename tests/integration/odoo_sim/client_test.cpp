@@ -106,7 +106,7 @@ TEST_CASE("an order from fetch to verified done: live consumption, final values,
     v.produced = kg("168.33");
     v.moves = {{o.components[0].move_id, kg("100.4")}, {o.components[1].move_id, kg("49.93")}, {o.components[2].move_id, 0}};
     b.run(b.client().write_final(id, v));
-    CHECK(b.run(b.client().mark_done(id)) == "true");
+    CHECK(b.run(b.client().mark_done(id, {}, {})) == "true");
     o = b.run(b.client().read_order(id)).value();
     CHECK(o.state == order_state::done);
     CHECK(o.qty_produced == kg("168.33"));
@@ -171,7 +171,7 @@ TEST_CASE("cancel, deleted and changed orders are read as they are")
     CHECK_FALSE(b.run(b.client().read_order(deleted)).has_value());
 
     // Done on it says true, and it stays cancelled.
-    CHECK(b.run(b.client().mark_done(cancelled)) == "true");
+    CHECK(b.run(b.client().mark_done(cancelled, {}, {})) == "true");
     CHECK(b.order(cancelled).state == "cancel");
     auto e = b.fail(b.client().write_consumption(cancelled, {{b.order(cancelled).moves[0].id, 5}}));
     CHECK(e.decision() == error_class::park);

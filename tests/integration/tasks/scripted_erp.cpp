@@ -131,7 +131,7 @@ boost::asio::awaitable<void> scripted_erp::write_final(std::int64_t odoo_id, con
     co_return;
 }
 
-boost::asio::awaitable<std::string> scripted_erp::mark_done(std::int64_t odoo_id)
+boost::asio::awaitable<std::string> scripted_erp::mark_done(std::int64_t odoo_id, const domain::finish_values&, core::utc_time)
 {
     const auto call = fmt::format("mark_done {}", odoo_id);
     begin(call);
@@ -150,6 +150,50 @@ boost::asio::awaitable<void> scripted_erp::cancel(std::int64_t odoo_id)
     orders.at(odoo_id).state = order_state::cancel;
     end(call);
     co_return;
+}
+
+boost::asio::awaitable<std::optional<std::int64_t>> scripted_erp::find_equipment(const std::string& serial_no)
+{
+    const auto call = "find_equipment " + serial_no;
+    begin(call);
+    const auto it = equipment.find(serial_no);
+    end(call);
+    if (it == equipment.end()) co_return std::nullopt;
+    co_return it->second;
+}
+
+boost::asio::awaitable<std::optional<std::int64_t>> scripted_erp::find_request(const std::string& key)
+{
+    begin("find_request");
+    std::optional<std::int64_t> found;
+    for (std::size_t i = 0; i < requests.size(); ++i)
+        if (requests[i].key == key) found = static_cast<std::int64_t>(i) + 1;
+    end("find_request");
+    co_return found;
+}
+
+boost::asio::awaitable<std::int64_t> scripted_erp::create_request(const odoo::maintenance_request& what)
+{
+    begin("create_request");
+    requests.push_back(what);
+    end("create_request");
+    co_return static_cast<std::int64_t>(requests.size());
+}
+
+boost::asio::awaitable<void> scripted_erp::post_note(std::int64_t odoo_id, const std::string& text)
+{
+    const auto call = fmt::format("post_note {}", odoo_id);
+    begin(call);
+    notes.emplace_back(odoo_id, text);
+    end(call);
+    co_return;
+}
+
+boost::asio::awaitable<std::vector<odoo::finding>> scripted_erp::check()
+{
+    begin("check");
+    end("check");
+    co_return std::vector<odoo::finding>{};
 }
 
 }  // namespace batchbridge::tests

@@ -19,6 +19,9 @@ public:
     domain::order& add(std::int64_t id, const std::vector<std::string>& products = {"SILO-101"});
 
     std::map<std::int64_t, domain::order> orders;
+    std::map<std::string, std::int64_t> equipment;       // by serial number
+    std::vector<odoo::maintenance_request> requests;     // the first has id 1
+    std::vector<std::pair<std::int64_t, std::string>> notes;
     std::vector<std::string> calls;                      // "probe", "read 1", "write_final 1" ..
     std::function<void(const std::string& call)> before; // may throw, then the call has no effect
     std::function<void(const std::string& call)> after;  // may throw: it had its effect all the same
@@ -32,8 +35,13 @@ public:
     awaitable<std::vector<domain::order>> read_orders(const std::vector<std::int64_t>& ids) override;
     awaitable<void> write_consumption(std::int64_t odoo_id, const std::vector<domain::move_value>& moves) override;
     awaitable<void> write_final(std::int64_t odoo_id, const domain::finish_values& values) override;
-    awaitable<std::string> mark_done(std::int64_t odoo_id) override;
+    awaitable<std::string> mark_done(std::int64_t odoo_id, const domain::finish_values& values, core::utc_time ended) override;
     awaitable<void> cancel(std::int64_t odoo_id) override;
+    awaitable<std::optional<std::int64_t>> find_equipment(const std::string& serial_no) override;
+    awaitable<std::optional<std::int64_t>> find_request(const std::string& key) override;
+    awaitable<std::int64_t> create_request(const odoo::maintenance_request& what) override;
+    awaitable<void> post_note(std::int64_t odoo_id, const std::string& text) override;
+    awaitable<std::vector<odoo::finding>> check() override;
 
 private:
     void begin(const std::string& call);

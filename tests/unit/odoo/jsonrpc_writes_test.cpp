@@ -45,21 +45,21 @@ TEST_CASE("done is called with the skip keys (z01, d10), and its answer is descr
     bench b;
     b.peer.expect_login();
     b.peer.expect(recorded("z01", 4));
-    CHECK(b.run(b.client().mark_done(6)) == "true");
+    CHECK(b.run(b.client().mark_done(6, {}, {})) == "true");
     // Automatic printing: an action, and the order is done.
     b.peer.expect(recorded("d10", 0));
-    CHECK(b.run(b.client().mark_done(160)) == "action do_multi_print");
+    CHECK(b.run(b.client().mark_done(160, {}, {})) == "action do_multi_print");
     // Wizards: nothing was done. They were recorded without the skip keys that we always send.
     b.peer.expect(recorded("d02", 0), match::contains);
-    CHECK(b.run(b.client().mark_done(10)) == "wizard mrp.consumption.warning");
+    CHECK(b.run(b.client().mark_done(10, {}, {})) == "wizard mrp.consumption.warning");
     b.peer.expect(recorded("d04", 0), match::contains);
-    CHECK(b.run(b.client().mark_done(5)) == "wizard mrp.production.backorder");
+    CHECK(b.run(b.client().mark_done(5, {}, {})) == "wizard mrp.production.backorder");
     // A cancelled order answers true as well (recorded without skip_redirection).
     b.peer.expect(recorded("f03", 0), match::contains);
-    CHECK(b.run(b.client().mark_done(29)) == "true");
+    CHECK(b.run(b.client().mark_done(29, {}, {})) == "true");
     // A method that returns nothing (h30): no result member, and that is an answer.
     b.peer.expect(recorded("h30"), match::answer_only);
-    CHECK(b.run(b.client().mark_done(29)) == "nothing");
+    CHECK(b.run(b.client().mark_done(29, {}, {})) == "nothing");
     CHECK(b.peer.complaints() == std::vector<std::string>{});
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("Odoo's own no to a write is an outcome: rejected, with its class (e04
     CHECK(e.outcome() == call_outcome::rejected);
 
     b.peer.expect(recorded("h03"), match::answer_only);
-    e = b.fail(b.client().mark_done(999999));
+    e = b.fail(b.client().mark_done(999999, {}, {}));
     CHECK(e.decision() == error_class::gone);
     CHECK(e.peer_code() == "odoo.exceptions.MissingError");
     CHECK(b.peer.complaints() == std::vector<std::string>{});

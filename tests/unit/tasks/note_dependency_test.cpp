@@ -23,8 +23,13 @@ struct no_erp : odoo::erp {
     asio::awaitable<std::vector<domain::order>> read_orders(const std::vector<std::int64_t>&) override { throw std::logic_error("not called"); }
     asio::awaitable<void> write_consumption(std::int64_t, const std::vector<domain::move_value>&) override { throw std::logic_error("not called"); }
     asio::awaitable<void> write_final(std::int64_t, const domain::finish_values&) override { throw std::logic_error("not called"); }
-    asio::awaitable<std::string> mark_done(std::int64_t) override { throw std::logic_error("not called"); }
+    asio::awaitable<std::string> mark_done(std::int64_t, const domain::finish_values&, core::utc_time) override { throw std::logic_error("not called"); }
     asio::awaitable<void> cancel(std::int64_t) override { throw std::logic_error("not called"); }
+    asio::awaitable<std::optional<std::int64_t>> find_equipment(const std::string&) override { throw std::logic_error("not called"); }
+    asio::awaitable<std::optional<std::int64_t>> find_request(const std::string&) override { throw std::logic_error("not called"); }
+    asio::awaitable<std::int64_t> create_request(const odoo::maintenance_request&) override { throw std::logic_error("not called"); }
+    asio::awaitable<void> post_note(std::int64_t, const std::string&) override { throw std::logic_error("not called"); }
+    asio::awaitable<std::vector<odoo::finding>> check() override { throw std::logic_error("not called"); }
 };
 
 struct fixture {
