@@ -249,7 +249,10 @@ asio::awaitable<server_response> odoo_server::abandon(std::shared_ptr<job> j, co
 {
     const bool proxy = fault.kind == "http_504";
     auto page = silence();
-    if (proxy) page = odoo_page(504, "<html><head><title>504 Gateway Time-out</title></head></html>");
+    if (proxy) {
+        page = odoo_page(504, "<html><head><title>504 Gateway Time-out</title></head></html>");
+        page.headers.emplace_back("Date", http_date(core::utc_now() + model_.options().clock_shift));
+    }
     if (fault.calls > 0 || !fault.after.empty()) {
         waiting w;
         w.what = j;

@@ -28,6 +28,7 @@ struct late_bench : bench_19 {
     {
         const auto w = send("POST", "/json/2/mrp.production/write", "application/json", json::serialize(values(kg)), 50ms, "Authorization: Bearer MIDDLEWARE-API-KEY\r\nX-Odoo-Database: factory\r\n");
         CHECK(w.silent());
+        await([&] { return front.pending().size() == 1; });
     }
     json::value read() { return json2("mrp.production/web_read", {{"ids", {7}}, {"specification", {{"state", json::object{}}}}}).json(); }
     void finish(double kg)
@@ -106,7 +107,7 @@ TEST_CASE("a proxy's 504 at once, and the call lands after later ones")
 
 TEST_CASE("a write on its way when a person finishes the order is nobody's fault")
 {
-    late_bench b(R"({"kind": "delay", "method": "write", "delay_ms": 150, "count": 1})");
+    late_bench b(R"({"kind": "delay", "method": "write", "delay_ms": 500, "count": 1})");
     wire w;
     asio::co_spawn(
         b.ioc,
@@ -202,7 +203,7 @@ TEST_CASE("L-15 a hang holds calls of every protocol until it is cleared, and pr
 
 TEST_CASE("two writes in flight for one order are counted across protocols")
 {
-    late_bench b(R"({"kind": "delay", "method": "write", "delay_ms": 150, "count": 1})");
+    late_bench b(R"({"kind": "delay", "method": "write", "delay_ms": 500, "count": 1})");
     wire w;
     asio::co_spawn(
         b.ioc,
