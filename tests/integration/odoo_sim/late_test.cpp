@@ -82,7 +82,7 @@ TEST_CASE("a late commit that waits can be made to land, or be let wait by its c
         b.ioc,
         [&]() -> asio::awaitable<void> {
             auto body = json::serialize(values(5));
-            first = co_await b.exchange("POST", "/json/2/mrp.production/write", "application/json", std::move(body), 5s, "Authorization: Bearer MIDDLEWARE-API-KEY\r\n");
+            first = co_await b.exchange("POST", "/json/2/mrp.production/write", "application/json", std::move(body), 20s, "Authorization: Bearer MIDDLEWARE-API-KEY\r\n");
         },
         asio::detached);
     b.await([&] { return b.front.pending().size() == 1; });
@@ -113,7 +113,7 @@ TEST_CASE("a write on its way when a person finishes the order is nobody's fault
         b.ioc,
         [&]() -> asio::awaitable<void> {
             auto body = json::serialize(values(5));
-            w = co_await b.exchange("POST", "/json/2/mrp.production/write", "application/json", std::move(body), 5s, "Authorization: Bearer MIDDLEWARE-API-KEY\r\n");
+            w = co_await b.exchange("POST", "/json/2/mrp.production/write", "application/json", std::move(body), 20s, "Authorization: Bearer MIDDLEWARE-API-KEY\r\n");
         },
         asio::detached);
     b.await([&] { return b.front.faults() == 0; });
@@ -142,9 +142,9 @@ TEST_CASE("every fault works in every protocol, and is for a protocol and a mode
         {"session",
          [&] {
              return b.send("POST", "/web/dataset/call_kw/mrp.production/search_count", "application/json",
-                           R"({"id": 1, "params": {"model": "mrp.production", "method": "search_count", "args": [[]], "kwargs": {}}})", 5s, cookie);
+                           R"({"id": 1, "params": {"model": "mrp.production", "method": "search_count", "args": [[]], "kwargs": {}}})", 20s, cookie);
          }},
-        {"scada", [&] { return b.send("POST", "/api/scada/mo-list-detailed", "application/json", R"({"id": 1, "params": {}})", 5s, cookie); }}};
+        {"scada", [&] { return b.send("POST", "/api/scada/mo-list-detailed", "application/json", R"({"id": 1, "params": {}})", 20s, cookie); }}};
     struct row {
         const char* kind;
         unsigned jsonrpc, json2, session;   // statuses; 0: no answer
@@ -191,7 +191,7 @@ TEST_CASE("L-15 a hang holds calls of every protocol until it is cleared, and pr
         b.ioc,
         [&]() -> asio::awaitable<void> {
             auto body = json::serialize(values(5));
-            w = co_await b.exchange("POST", "/json/2/mrp.production/write", "application/json", std::move(body), 5s, "Authorization: Bearer MIDDLEWARE-API-KEY\r\n");
+            w = co_await b.exchange("POST", "/json/2/mrp.production/write", "application/json", std::move(body), 20s, "Authorization: Bearer MIDDLEWARE-API-KEY\r\n");
         },
         asio::detached);
     b.await([&] { return b.front.hanging().size() == 1; });
@@ -209,7 +209,7 @@ TEST_CASE("two writes in flight for one order are counted across protocols")
         b.ioc,
         [&]() -> asio::awaitable<void> {
             auto body = json::serialize(values(5));
-            w = co_await b.exchange("POST", "/json/2/mrp.production/write", "application/json", std::move(body), 5s, "Authorization: Bearer MIDDLEWARE-API-KEY\r\n");
+            w = co_await b.exchange("POST", "/json/2/mrp.production/write", "application/json", std::move(body), 20s, "Authorization: Bearer MIDDLEWARE-API-KEY\r\n");
         },
         asio::detached);
     b.await([&] { return b.front.faults() == 0; });

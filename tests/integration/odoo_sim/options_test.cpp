@@ -15,7 +15,7 @@ TEST_CASE("an upgrade from 18 to 19 while it runs: the same orders, another prot
     b.control("/options", R"({"version": "19.0"})");
     CHECK(b.send("GET", "/json/version", "", "").json().at("version") == "19.0");
     const std::string key = "Authorization: bearer MIDDLEWARE-API-KEY\r\nX-Odoo-Database: factory\r\n";
-    const auto read = b.send("POST", "/json/2/mrp.production/read", "application/json", R"({"ids": [7], "fields": ["state", "product_uom_id"]})", 5s, key);
+    const auto read = b.send("POST", "/json/2/mrp.production/read", "application/json", R"({"ids": [7], "fields": ["state", "product_uom_id"]})", 20s, key);
     CHECK(read.json() == json::value{{{"id", 7}, {"state", "progress"}, {"product_uom_id", {16, "kg"}}}});
     // The old protocol still answers, with 19's words.
     CHECK(b.call("read", {json::array{7}, json::array{"nosuch"}}).json().at("error").at("data").at("message") == "Invalid field 'nosuch' on 'mrp.production'");

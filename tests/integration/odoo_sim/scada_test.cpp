@@ -30,7 +30,7 @@ struct scada_bench : sim_bench {
     {
         json::object body{{"jsonrpc", "2.0"}, {"method", "call"}, {"id", 3}};
         body["params"] = params;
-        return send("POST", path, "application/json", json::serialize(body), 5s, cookie.empty() ? std::string() : "Cookie: frontend_lang=en_US; session_id=" + cookie + "\r\n");
+        return send("POST", path, "application/json", json::serialize(body), 20s, cookie.empty() ? std::string() : "Cookie: frontend_lang=en_US; session_id=" + cookie + "\r\n");
     }
     json::value result(const std::string& endpoint, const json::object& params) { return post("/api/scada/" + endpoint, params).json().at("result"); }
 };
