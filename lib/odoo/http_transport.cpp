@@ -88,7 +88,7 @@ std::string http_transport::clean(std::string text) const
 
 bool http_transport::stale() const
 {
-    return !info_ || steady_clock::now() - detected_ >= options_.detect_again;
+    return !info_ || options_.now() - detected_ >= options_.detect_again;
 }
 
 void http_transport::assume(server_info info)
@@ -96,7 +96,7 @@ void http_transport::assume(server_info info)
     info.protocol = to_string(speaks_);
     seen_version_ = info.version;
     info_ = std::move(info);
-    detected_ = steady_clock::now();
+    detected_ = options_.now();
 }
 
 void http_transport::renew_cookie(unsigned generation, std::string cookie)
