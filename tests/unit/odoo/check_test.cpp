@@ -129,6 +129,14 @@ TEST_CASE("a refused login is a finding, an Odoo that cannot be asked is an erro
     CHECK_FALSE(all[0].advice.empty());
     CHECK(b.peer.complaints() == none);
 
+    key_bench nowhere;
+    nowhere.peer.expect(recorded19("seq_01_version"));
+    nowhere.peer.expect(recorded19("a_wrong_db"), match::answer_only);
+    const auto lost = nowhere.run(nowhere.client().check());
+    REQUIRE(lost.size() == 1);
+    CHECK(lost[0].what == "database");
+    CHECK_THAT(lost[0].text, Contains("ODOO_DB"));
+
     bench down;
     down.peer.expect_body("<html>", 502, "text/html");
     CHECK(down.fail(down.client().check()).outcome() == call_outcome::not_sent);
