@@ -136,6 +136,22 @@ TEST_CASE("auto: a downgrade from 19 to 18 is found by the page that 18 answers 
     CHECK(b.peer.complaints() == none);
 }
 
+TEST_CASE("auto: a page in the place of jsonrpc leads back to detection, for a write that stays unclear too")
+{
+    auto_bench b(true);
+    b.expect_18();
+    b.expect_18_login();
+    b.run(b.client().connect());
+    b.peer.expect_body("<html>gone</html>", GENERATE(404U, 303U, 500U), "text/html");
+    const auto e = b.fail(b.client().mark_done(4, {}, {}));
+    CHECK(e.outcome() == call_outcome::unclear);
+    b.expect_19();
+    b.expect_19_key();
+    b.peer.expect(recorded19("d_done_full"));
+    b.run(b.client().mark_done(4, {}, {}));
+    CHECK(b.peer.complaints() == none);
+}
+
 TEST_CASE("auto: an upgrade that no call shows is found when the time has come, the login is kept when nothing changed")
 {
     auto_bench b(true);
