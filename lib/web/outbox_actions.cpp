@@ -9,6 +9,7 @@ using domain::action;
 using domain::delivery_kind;
 using domain::delivery_state;
 using http::server_response;
+using store::standing;
 using step = domain::table_decision::step;
 
 namespace {
@@ -50,7 +51,8 @@ asio::awaitable<server_response> retry(tasks::line& l, const store::outbox_entry
     const auto& db = l.env().config.odoo_db;
     if (e.odoo_db != db) co_return conflict(fmt::format("it is for the Odoo database {} and ODOO_DB is {}: it is not sent", e.odoo_db, db));
     const bool ends_batch = e.kind == delivery_kind::finish || e.kind == delivery_kind::cancel;
-    const auto stands = ends_batch && e.batch_id != 0 ? co_await store.standing_of(e.batch_id) : std::nullopt;
+    std::optional<standing> stands;
+    if (ends_batch && e.batch_id != 0) stands = co_await store.standing_of(e.batch_id);
     bool done = false;
     if (stands && stands->batch.state == domain::batch_state::parked) {
         const auto decision = domain::decide_action(action::retry, stands->facts);
@@ -58,9 +60,11 @@ asio::awaitable<server_response> retry(tasks::line& l, const store::outbox_entry
         auto entry = entry_of(body, "api.retry");
         entry.order = stands->batch.order;
         entry.mo_id = e.mo_id;
-        done = co_await store.retry_batch(l.hold(), e.batch_id, std::move(entry), seen_of(stands->batch));
+        const auto seen = seen_of(stands->batch);
+        done = co_await store.retry_batch(l.hold(), e.batch_id, std::move(entry), seen);
     } else {
-        done = co_await store.retry_delivery(l.hold(), e, entry_of(body, "api.retry"));
+        auto entry = entry_of(body, "api.retry");
+        done = co_await store.retry_delivery(l.hold(), e, std::move(entry));
     }
     if (!done) co_return conflict(due_already);
     co_return accepted("outbox", e.id, "retry");
@@ -69,15 +73,17 @@ asio::awaitable<server_response> retry(tasks::line& l, const store::outbox_entry
 asio::awaitable<server_response> discard(tasks::line& l, const store::outbox_entry& e, const act_body& body)
 {
     auto& store = l.env().store;
+    auto entry = entry_of(body, "api.discard");
     bool done = false;
     if (e.kind == delivery_kind::finish) {
         const auto stands = co_await store.standing_of(e.batch_id);
         if (!stands) co_return conflict("its batch is no longer in the queue");
         const auto decision = domain::decide_action(action::discard, stands->facts);
         if (decision.what == step::conflict) co_return conflict(decision.why);
-        done = co_await store.discard_finish(l.hold(), e, seen_of(stands->batch), entry_of(body, "api.discard"));
+        const auto seen = seen_of(stands->batch);
+        done = co_await store.discard_finish(l.hold(), e, seen, std::move(entry));
     } else {
-        done = co_await store.discard_delivery(l.hold(), e, entry_of(body, "api.discard"));
+        done = co_await store.discard_delivery(l.hold(), e, std::move(entry));
     }
     if (!done) co_return conflict(changed);
     co_return accepted("outbox", e.id, "discard");
@@ -94,7 +100,9 @@ asio::awaitable<server_response> act(tasks::line& l, std::int64_t id, bool again
     const auto e = co_await l.env().store.outbox_by_id(id);
     if (!e) co_return conflict(changed);
     if (const auto why = not_open(*e); !why.empty()) co_return conflict(why);
-    auto answer = again ? co_await retry(l, *e, body) : co_await discard(l, *e, body);
+    server_response answer;
+    if (again) answer = co_await retry(l, *e, body);
+    else answer = co_await discard(l, *e, body);
     if (answer.status != 202) co_return answer;
     l.env().deliveries.set();
     if (auto* reader = l.task(tasks::task_names::plc_read_sync)) reader->wake();
