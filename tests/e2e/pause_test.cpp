@@ -53,13 +53,13 @@ TEST_CASE("a paused line loads nothing and finishes what it has, also after a re
     p.wait_archived(2, seconds(60));   // reading and finishing go on
     p.kill_bridge();
     p.start_bridge();
-    wait_until("the line", seconds(20), [&] { return p.bridge("POST", "/api/v1/lines/line1/tasks/auto_sync_mo/run").status == 200; });
+    wait_until("the line", seconds(20), [&] { return occurrences(p.bridge_log(), "is paused by a person and stays so") == 1; });
     const auto run = p.bridge("POST", "/api/v1/lines/line1/tasks/auto_sync_mo/run");
     CHECK_THAT(run.text, Catch::Contains("paused by a person: silos are filled"));
     CHECK(p.count("mo_batch") == 0);
     CHECK(p.bridge("POST", "/api/v1/lines/line1/resume", R"({"who": "Ada"})").status == 200);
     p.wait_archived(4, seconds(60));
-    CHECK(p.faults(4).empty());
+    check_exact(p, 4);
     CHECK(p.sql("select string_agg(what || ' ' || who, ', ' order by id) from journal where what in ('api.pause', 'api.resume')") == "api.pause Ada, api.resume Ada");
 }
 
@@ -71,7 +71,7 @@ TEST_CASE("an order reset when the PLC had begun it unseen is made and booked li
     act_unseen(p, "reset");
     p.wait_archived(1, seconds(60));
     CHECK(p.sql("select string_agg(status || ' ' || run, ', ' order by id) from mo_histories") == "completed 1");
-    CHECK(p.faults(1).empty());
+    check_exact(p, 1);
     CHECK(p.count("alert where kind in ('plc_reset', 'lost', 'recipe_gone')") == 0);
 }
 
