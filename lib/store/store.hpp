@@ -165,6 +165,13 @@ struct refusal {
     core::utc_time retry_at{};
 };
 
+// What a look for a failure's equipment in Odoo brought; an empty code: it was not looked for.
+struct equipment_found {
+    std::string code;
+    bool known = false;
+    std::string advice;             // not known: the alert's text
+};
+
 struct run_record {
     std::string line, task;
     core::utc_time started{}, ended{};
@@ -288,7 +295,8 @@ public:
 
     // --- deliveries ------------------------------------------------------------------------------------------------
     // Rows of these lines and this odoo_db that may be worked on now: state due or sending, next_at passed, no attempt of
-    // the same order without outcome younger than `unclear_wait`. By kind's priority, then next_at. One row per order.
+    // the same order without outcome younger than `unclear_wait`. By kind's priority, then next_at, at most `limit` of each
+    // kind: those of one that waits do not hide the others. One row per order.
     // `except`: rows of this kind wait, for a version that sends them.
     boost::asio::awaitable<std::vector<delivery>> due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db,
                                                                  core::duration unclear_wait, int limit,
@@ -323,6 +331,13 @@ public:
     // the row moved on meanwhile, nothing was parked.
     boost::asio::awaitable<bool> park(const hold& h, const delivery& d, const std::string& reason);
     boost::asio::awaitable<void> discard(const hold& h, const delivery& d, const std::string& reason);
+    // maintenance_request: Odoo has it under this id. The row is sent and the failure knows the id, in one transaction; the
+    // alert `failure_equipment` is raised with it, or resolved. A failure that has an id keeps it.
+    boost::asio::awaitable<void> requested(const hold& h, const delivery& d, std::int64_t request_id, const std::string& note, const equipment_found& equipment);
+    // note: the attempt and the row's end (sent) in one transaction, before any byte is sent. nullopt: the row has moved on.
+    boost::asio::awaitable<std::optional<std::int64_t>> begin_note(const hold& h, const delivery& d);
+    // It certainly did not leave us: the attempt is not_sent and the row due again after `delay`.
+    boost::asio::awaitable<void> note_not_sent(const hold& h, const delivery& d, std::int64_t attempt_id, core::duration delay, const std::string& error);
     // Live values that Odoo must not get any more: discarded, with an alert. True: the alert was not open before.
     boost::asio::awaitable<bool> drop_consumption(const hold& h, const delivery& d, const alert_note& alert);
     // Was a value ever sent for this order by one of our attempts (for finish: may an unmapped picked value be ours)?

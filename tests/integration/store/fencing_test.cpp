@@ -122,6 +122,9 @@ std::vector<writing_function> writing_functions()
         {"wait_for_configuration", [](plant& p, const store::hold& h) { p.b.await(p.b.db.wait_for_configuration(h, p.finish, 60s, "login refused")); }, ""},
         {"park", [](plant& p, const store::hold& h) { p.b.await(p.b.db.park(h, p.finish, "refused")); }, ""},
         {"discard", [](plant& p, const store::hold& h) { p.b.await(p.b.db.discard(h, p.consumption, "not wanted")); }, ""},
+        {"requested", [](plant& p, const store::hold& h) { p.b.await(p.b.db.requested(h, p.finish, 7, "request 7", store::equipment_found{"SILO-101", false, "there is none"})); }, ""},
+        {"begin_note", [](plant& p, const store::hold& h) { p.b.await(p.b.db.begin_note(h, p.consumption)); }, ""},
+        {"note_not_sent", [](plant& p, const store::hold& h) { p.b.await(p.b.db.note_not_sent(h, p.finish, p.attempt, 5s, "refused")); }, ""},
         {"drop_consumption", [](plant& p, const store::hold& h) { p.b.await(p.b.db.drop_consumption(h, p.consumption, store::alert_note{"order_gone", "WH/MO/00001", "it is gone"})); }, ""},
         {"cancelled_in_odoo",
          [](plant& p, const store::hold& h) {
