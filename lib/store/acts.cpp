@@ -19,6 +19,12 @@ pg::statement act_on_batch(const std::string& line, journal_entry entry, std::in
     return s;
 }
 
+// Has Odoo accepted a write for this batch, or may it have? A call without an outcome may have come through.
+std::string accepted_sql(const std::string& id)
+{
+    return "exists (select from odoo_attempt a where a.batch_id = " + id + " and a.outcome is distinct from 'rejected' and a.outcome is distinct from 'not_sent')";
+}
+
 const std::string open_conflict = " on conflict (odoo_db, odoo_id, kind) where kind in ('finish', 'cancel', 'consumption') and state in ('due', 'sending', 'parked') ";
 
 asio::awaitable<bool> act(pg::pool& pool, const hold& h, std::vector<pg::statement> all)
@@ -28,6 +34,24 @@ asio::awaitable<bool> act(pg::pool& pool, const hold& h, std::vector<pg::stateme
 }
 
 }  // namespace
+
+asio::awaitable<std::optional<standing>> store::standing_of(std::int64_t batch_id)
+{
+    const std::string open = "(select o.state from odoo_outbox o where o.batch_id = b.id and o.kind = '{}' and o.state in ('due', 'sending', 'parked') limit 1)";
+    pg::statement s("select " + batch_columns + ", " + accepted_sql("b.id") + " as accepted, " + fmt::format(fmt::runtime(open), "finish") + " as finish, " + fmt::format(fmt::runtime(open), "cancel") +
+                    " as cancel from mo_batch b where b.id = $1");
+    s.bind(batch_id);
+    const auto r = co_await read_one(pool_, s);
+    if (r.empty()) co_return std::nullopt;
+    const auto state_of = [&r](const char* column) {
+        const auto f = r.at(0, column);
+        return f.is_null() ? std::nullopt : domain::delivery_state_from(f.text());
+    };
+    standing out;
+    out.batch = batch_of(r, 0);
+    out.facts = domain::facts_of(out.batch, r.at(0, "accepted").as_bool(), state_of("finish"), state_of("cancel"));
+    co_return out;
+}
 
 asio::awaitable<bool> store::ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry)
 {

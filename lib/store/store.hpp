@@ -14,6 +14,7 @@
 #include "domain/delivery.hpp"
 #include "domain/failure_event.hpp"
 #include "domain/order.hpp"
+#include "domain/state_table.hpp"
 #include "pg/pool.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -77,6 +78,12 @@ struct alert_note {
 struct as_seen {
     domain::batch_state state{};
     int version = 0;
+};
+
+// A batch and where it stands in the table of states.
+struct standing {
+    domain::batch batch;
+    domain::batch_facts facts;
 };
 
 struct staged_order {
@@ -346,6 +353,8 @@ public:
     boost::asio::awaitable<bool> accepted_by_odoo(std::int64_t batch_id);
 
     // --- acts of persons (journaled with who) ----------------------------------------------------------------------
+    // The batch and what the table of states asks about it, as of one moment. nullopt: it is not in the queue.
+    boost::asio::awaitable<std::optional<standing>> standing_of(std::int64_t batch_id);
     // state cancelling with `reason` (cancelled, reset, discarded): the line takes the order out of the PLC.
     boost::asio::awaitable<bool> ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry);
     // The WRITE slot of a cancelling batch was blanked.

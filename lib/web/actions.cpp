@@ -103,8 +103,9 @@ asio::awaitable<server_response> start_over(tasks::line& l, const json::object& 
 asio::awaitable<server_response> act_on_batch(tasks::service& service, std::int64_t id, const std::string& name, const json::object& body)
 {
     auto& store = service.env().store;
-    const auto batch = co_await store.batch(id);
-    if (!batch) co_return server_response::error(404, fmt::format("no batch {} in the queue", id));
+    const auto stands = co_await store.standing_of(id);
+    const auto* batch = stands ? &stands->batch : nullptr;
+    if (batch == nullptr) co_return server_response::error(404, fmt::format("no batch {} in the queue", id));
     auto* line = service.find_line(batch->line);
     if (line == nullptr || !line->held()) co_return co_await not_here(service, batch->line);
     const auto act = name == "cancel" ? domain::action::cancel : name == "reset" ? domain::action::reset : name == "complete" ? domain::action::complete : domain::action::retry;
@@ -114,9 +115,9 @@ asio::awaitable<server_response> act_on_batch(tasks::service& service, std::int6
         explicit rows_are_read_again(tasks::line& x) : l(x) {}
         ~rows_are_read_again() { l.rows_changed(); }
     } const again(*line);
-    const bool accepted = co_await store.accepted_by_odoo(id);
-    const auto decision = domain::decide_action(act, *batch, accepted);
-    if (decision.answer == domain::action_answer::conflict) co_return server_response::error(409, decision.why);
+    const auto decision = domain::decide_action(act, stands->facts);
+    using step = domain::table_decision::step;
+    if (decision.what == step::conflict) co_return server_response::error(409, decision.why);
 
     store::journal_entry entry;
     entry.order = batch->order;
@@ -128,13 +129,14 @@ asio::awaitable<server_response> act_on_batch(tasks::service& service, std::int6
     switch (act) {
     case domain::action::retry: done = co_await store.retry_batch(line->hold(), id, std::move(entry)); break;
     case domain::action::cancel:
-        if (decision.answer == domain::action_answer::take_out) done = co_await store.ask_take_out(line->hold(), id, "cancelled", std::move(entry));
+        if (decision.what == step::take_out) done = co_await store.ask_take_out(line->hold(), id, "cancelled", std::move(entry));
         else done = co_await store.ask_cancel(line->hold(), id, std::move(entry));
         break;
     case domain::action::reset:
-        if (decision.answer == domain::action_answer::take_out) done = co_await store.ask_take_out(line->hold(), id, "reset", std::move(entry));
+        if (decision.what == step::take_out) done = co_await store.ask_take_out(line->hold(), id, "reset", std::move(entry));
         else done = co_await store.reset_batch(line->hold(), id, batch->version, text(body, "reason"), std::move(entry));
         break;
+    case domain::action::discard: break;
     case domain::action::complete: {
         const auto* produced = body.if_contains("produced");
         const auto* actuals = body.if_contains("actuals");
