@@ -32,10 +32,6 @@ asio::awaitable<std::vector<domain::batch>> store::archivable(const std::string&
     co_return out;
 }
 
-namespace {
-
-// The move to history of a batch for which `guard` (more conditions on its row in mo_batch, beginning with "and") holds. The
-// last result is one row with the number of batches moved, 0 or 1.
 std::vector<pg::statement> archive_statements(const std::string& line, std::int64_t batch_id, domain::history_status status, const std::string& notes, const std::string& guard,
                                               std::optional<journal_entry> entry, const std::optional<alert_note>& alert)
 {
@@ -78,8 +74,6 @@ std::vector<pg::statement> archive_statements(const std::string& line, std::int6
     }
     return all;
 }
-
-}  // namespace
 
 asio::awaitable<bool> store::archive(const hold& h, std::int64_t batch_id, domain::history_status status, const std::string& notes, std::optional<journal_entry> entry,
                                      std::optional<alert_note> alert, std::optional<as_seen> seen)

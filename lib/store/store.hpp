@@ -14,6 +14,7 @@
 #include "domain/delivery.hpp"
 #include "domain/failure_event.hpp"
 #include "domain/order.hpp"
+#include "domain/order_plan.hpp"
 #include "domain/state_table.hpp"
 #include "pg/pool.hpp"
 
@@ -177,6 +178,37 @@ struct equipment_found {
     std::string code;
     bool known = false;
     std::string advice;             // not known: the alert's text
+};
+
+// One look of the order watch. `mark`: a moment before Odoo was asked, by the database's clock, and the newest attempt then.
+struct watch_mark {
+    core::utc_time at{};
+    std::int64_t attempt = 0;
+};
+struct watched_batch {
+    domain::batch batch;
+    domain::batch_facts facts;                 // `accepted` is not looked up: no event depends on it
+    std::optional<domain::order_plan> plan;    // nullopt: not known, not compared
+    std::string told;                          // watch_finding::told of the last one that was applied
+};
+// An order in history that Odoo still called confirmed.
+struct still_open_order {
+    std::string line, mo_id;
+    std::int64_t history_id = 0;
+    domain::order_identity order;
+};
+struct watch_picture {
+    watch_mark mark;
+    std::vector<watched_batch> batches;
+    std::vector<still_open_order> still_open;
+};
+struct watch_finding {
+    domain::odoo_event event{};
+    domain::table_decision decision;
+    std::string why;                           // for journal, history and the rows that end
+    std::string told;                          // event and step, so that it is done once
+    std::optional<domain::order_plan> plan;    // replaces the stored one
+    std::optional<alert_note> alert;
 };
 
 struct run_record {
@@ -368,6 +400,15 @@ public:
     // A person's figures: completed, new version, new finish values.
     boost::asio::awaitable<bool> complete_batch(const hold& h, std::int64_t batch_id, const core::decimal& produced, const domain::silo_kg& actual,
                                                 journal_entry entry);
+
+    // --- the order watch -------------------------------------------------------------------------------------------
+    // Every batch of these lines and this odoo_db, with the mark that was taken before.
+    boost::asio::awaitable<watch_picture> watched(const std::vector<std::string>& lines, const std::string& odoo_db);
+    // What was found out about one order, in one transaction. False: the batch is not as it was when it was read (a running one
+    // may have other figures), or an attempt for its order was open or begun since the mark: nothing was changed.
+    boost::asio::awaitable<bool> apply_watched(const hold& h, const watch_mark& mark, const watched_batch& w, core::duration unclear_wait, const watch_finding& found);
+    // The order is not confirmed any more, or its id is another order's: the flag and its alert end.
+    boost::asio::awaitable<void> not_open_any_more(const hold& h, const still_open_order& o);
 
     // --- refusals, alerts, runs, journal ---------------------------------------------------------------------------
     boost::asio::awaitable<void> record_refusals(const hold& h, const std::vector<refusal>& refused, core::duration retry_after);

@@ -113,7 +113,7 @@ std::vector<std::string> dispatcher::active_lines() const
 
 bool dispatcher::admits(const store::delivery& d) const
 {
-    const auto flying = static_cast<int>(orders_.size());
+    const auto flying = static_cast<int>(orders_.size()) + others_;
     const int limit = env_.config.odoo_max_connections;
     if (orders_.contains(d.odoo_id)) return false;
     if (flying >= limit) return false;
@@ -121,6 +121,25 @@ bool dispatcher::admits(const store::delivery& d) const
     // One connection is kept free from consumption, if there is more than one.
     if (d.kind == delivery_kind::consumption) return consumptions_ < std::max(1, limit - 1);
     return true;
+}
+
+bool dispatcher::may_call() const noexcept
+{
+    return !stopping_ && !suspect_ && !open_ && static_cast<int>(orders_.size()) + others_ < env_.config.odoo_max_connections && (!draining_ || clock::now() >= next_drain_);
+}
+
+void dispatcher::begin_call()
+{
+    ++others_;
+    if (draining_) next_drain_ = clock::now() + drain_step;
+}
+
+void dispatcher::end_call(bool answered)
+{
+    --others_;
+    if (answered) env_.board.up("odoo");
+    else suspect_ = true;
+    env_.deliveries.set();
 }
 
 asio::awaitable<void> dispatcher::deliver_one(store::delivery d, line& l)
