@@ -52,7 +52,9 @@ asio::awaitable<delivery_end> deliver_note(work& w)
     const auto f = co_await read_order(w, fresh);
     if (f && !is_final(*f)) co_return co_await settle_failure(w, *f);
     if (f || !fresh) {
-        co_await env.store.discard(w.l.hold(), w.d, f ? f->text : "the order was deleted in Odoo");
+        std::string why = "the order was deleted in Odoo";
+        if (f) why = f->text;
+        co_await env.store.discard(w.l.hold(), w.d, why);
         co_return delivery_end::settled;
     }
     const auto attempt = co_await env.store.begin_note(w.l.hold(), w.d);

@@ -310,6 +310,7 @@ asio::awaitable<void> order_watch::run()
             co_return;
         }
         if (failure && !note_dependency(env_, {}, failure)) tell(fmt::format("the orders of the queue cannot be watched: {}", core::describe(failure)));
+        if (result == looked::yes) ++looks_;
         const auto pause = result == looked::yes || failure ? clock::duration(env_.config.odoo_watch_interval) : std::min<clock::duration>(env_.config.odoo_watch_interval, not_now_pause);
         const auto until = clock::now() + pause;
         while (!stopping_ && !woken_ && clock::now() < until) co_await changed_.wait_until(until);

@@ -29,6 +29,8 @@ public:
     void stop();
     // Look now, not at the next interval.
     void wake();
+    // Looks that were made so far.
+    std::uint64_t looks() const noexcept { return looks_; }
 
 private:
     using clock = std::chrono::steady_clock;
@@ -51,6 +53,7 @@ private:
     const std::vector<std::unique_ptr<line>>& lines_;
     core::event changed_;
     bool stopping_ = false, woken_ = false;
+    std::uint64_t looks_ = 0;
     std::string fault_;                                         // of the last look, so that it is told once
     // Orders that task 1 was woken for, by line: they are not looked for again for a while, whatever became of them.
     std::map<std::string, std::map<std::int64_t, clock::time_point>> offered_;

@@ -25,6 +25,9 @@ namespace batchbridge::tests {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
+// Environment variables over those of the bench.
+using settings = std::map<std::string, std::string>;
+
 class delivery_bench {
 public:
     // The line is held and may write when this returns.

@@ -11,10 +11,9 @@ namespace {
 
 void look(delivery_bench& b)
 {
-    const int before = b.erp.count("read_orders");
+    const auto before = b.service->watch().looks();
     b.service->watch().wake();
-    b.await("a look", [&] { return b.erp.count("read_orders") > before; });
-    b.run_for(300ms);
+    b.await("a look", [&] { return b.service->watch().looks() > before; });
 }
 
 std::string state(const delivery_bench& b) { return b.sql("select state || coalesce(' ' || nullif(reason, ''), '') from mo_batch"); }

@@ -107,7 +107,7 @@ boost::asio::awaitable<std::optional<domain::order>> scripted_erp::read_order(st
     const auto call = fmt::format("read {}", odoo_id);
     begin(call);
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
-    while (hangs == call) {
+    while (hang_all || hangs == call) {
         timer.expires_after(std::chrono::milliseconds(10));
         co_await timer.async_wait(boost::asio::use_awaitable);
     }

@@ -28,6 +28,7 @@ public:
     std::function<void(const std::string& call)> after;  // may throw: it had its effect all the same
     std::function<std::string(const domain::mapped_order&)> refuse;
     std::string hangs;                                   // the read that does not come back, until it is cleared
+    bool hang_all = false;                               // no read of an order comes back
     int count(const std::string& call) const;
 
     awaitable<odoo::server_info> connect() override;
