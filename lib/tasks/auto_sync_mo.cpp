@@ -92,8 +92,12 @@ domain::order_identity identity_of(const domain::malformed_order& m, const std::
     return id;
 }
 
+class wrong_domain_error : public core::error {
+    using core::error::error;
+};
+
 // A fetch that failed. Odoo says a wrong domain as builtins.ValueError, and so it does other faults of a request; with a domain
-// of the configuration in it, that is to be looked at first. Throws in any case: a run that is not repeated before its time.
+// of the configuration in it, that is to be looked at first. Throws in any case.
 asio::awaitable<void> wrong_domain(line& l, std::exception_ptr fault)
 {
     std::string text;
@@ -104,8 +108,9 @@ asio::awaitable<void> wrong_domain(line& l, std::exception_ptr fault)
     }
     if (text.empty()) std::rethrow_exception(fault);
     text = fmt::format("Odoo does not understand the line's order domain, no order is fetched until ODOO_ORDER_DOMAIN (or order_domain in LINES_FILE) is corrected: {}", text);
-    co_await l.env().store.raise_alert(l.hold(), domain_alert, "odoo", text);
-    throw core::error(core::error_kind::rejected, "fetch orders", "line " + l.name(), text);
+    const bool news = co_await l.env().store.raise_alert(l.hold(), domain_alert, "odoo", text);
+    if (news) core::log::error(l.about(task_names::auto_sync_mo), "{}", text);
+    throw wrong_domain_error(core::error_kind::rejected, "fetch orders", "line " + l.name(), text);
 }
 
 // Fetches until the free slots are filled or Odoo has no more; refuses what cannot be made.
@@ -305,7 +310,15 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
         if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
     }
     // Without the lock: a slow Odoo keeps nobody from writing to the PLC.
-    auto found = co_await collect_orders(l, std::min(env.config.sync_batch_limit, l.map().slots.count));
+    collected found;
+    std::string wrong;
+    try {
+        found = co_await collect_orders(l, std::min(env.config.sync_batch_limit, l.map().slots.count));
+    } catch (const wrong_domain_error& e) {
+        wrong = e.reason();
+    }
+    // Only a restart with another domain helps: not repeated like something that may be over soon.
+    if (!wrong.empty()) co_return run_result::skipped(wrong);
     if (found.orders.empty()) {
         run_result r;
         r.changed = !found.refused.empty();

@@ -129,7 +129,14 @@ TEST_CASE("an attempt that begins while an answer is applied waits, and finds it
     outcome<std::optional<std::int64_t>> begun;
     const auto w = watch_bench::first(p);
     const auto f = b.finding(w);
-    b.race(b.db.apply_watched(b.h, p.mark, w, 120s, f), applied, b.other_db.begin_attempt(b.h, d, "write_consumption", boost::json::array()), begun, "select from odoo_outbox for update");
+    const boost::json::value nothing = boost::json::array();
+    pg::connection gate(b.ioc.get_executor(), b.uri);
+    b.hold_gate(gate, "select from odoo_outbox for update");
+    b.start(b.db.apply_watched(b.h, p.mark, w, 120s, f), applied);
+    b.start(b.other_db.begin_attempt(b.h, d, "write_consumption", nothing), begun);
+    b.wait_for_waiting(2);
+    b.await(gate.query("commit"));
+    b.finish([&] { return applied.ended() && begun.ended(); });
     REQUIRE(applied.value);
     REQUIRE(begun.value);
     // Whoever was first: the other did nothing.
