@@ -78,8 +78,7 @@ std::vector<pg::statement> archive_statements(const std::string& line, std::int6
 asio::awaitable<bool> store::archive(const hold& h, std::int64_t batch_id, domain::history_status status, const std::string& notes, std::optional<journal_entry> entry,
                                      std::optional<alert_note> alert, std::optional<as_seen> seen)
 {
-    const auto guard = seen ? fmt::format(" and state = '{}' and version = {}", domain::to_string(seen->state), seen->version) : std::string();
-    auto all = archive_statements(h.line, batch_id, status, notes, guard, std::move(entry), alert);
+    auto all = archive_statements(h.line, batch_id, status, notes, seen_sql(seen), std::move(entry), alert);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
     co_return r.back().at(0, 0).as_int64() == 1;
 }
@@ -103,14 +102,6 @@ asio::awaitable<std::map<std::string, ended_order>> store::ended_orders(const st
         o.actual = kg_of(r.at(i, "actual").as_json());
     }
     co_return out;
-}
-
-asio::awaitable<bool> store::reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry)
-{
-    const auto guard = fmt::format(" and state in ('held', 'lost', 'parked') and version = {}", version);
-    auto all = archive_statements(h.line, batch_id, domain::history_status::reset, notes, guard, std::move(entry), std::nullopt);
-    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
-    co_return r.back().at(0, 0).as_int64() == 1;
 }
 
 asio::awaitable<bool> store::cancelled_in_odoo(const hold& h, const delivery& d, const std::string& note)

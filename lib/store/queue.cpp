@@ -172,7 +172,7 @@ asio::awaitable<bool> store::arm_load(const hold& h, std::int64_t load_id, const
     std::vector<pg::statement> all;
     // Locked while they are compared: an order that is being taken out at this very moment is waited for, and seen.
     all.push_back(journaled(h.line, entry, "update plc_load set state = 'arming', changed_at = now() where id = $10 and line = $1 and state in ('staged', 'arming') and withdraw_since is null and (select array_agg(x.id order by x.id) "
-                                           "from (select id from mo_batch where load = $10 and state in ('queued', 'loading', 'loaded') order by id for update) x) = $11::bigint[] and not exists (select from plc_duty where line = $1 and done_at is null)"));
+                                           "from (select id from mo_batch where load = $10 and state in ('queued', 'loading', 'loaded') order by id for update) x) = $11::bigint[] and not exists (select from plc_duty where line = $1 and done_at is null) and not exists (select from line where line = $1 and paused)"));
     auto ids = batch_ids;
     std::sort(ids.begin(), ids.end());
     all.back().bind(load_id).bind(pg::array_of(ids));

@@ -211,6 +211,37 @@ struct watch_finding {
     std::optional<alert_note> alert;
 };
 
+// The same as persons see it.
+struct refusal_entry {
+    std::string line, odoo_db;
+    std::int64_t odoo_id = 0;
+    std::string mo_id, reason;
+    core::utc_time first{}, last{}, retry{};
+};
+
+// A delivery as persons see it.
+struct outbox_entry {
+    std::int64_t id = 0;
+    std::string line, odoo_db;
+    std::int64_t odoo_id = 0, batch_id = 0;   // 0: about no order, of no batch
+    std::string mo_id;
+    domain::delivery_kind kind{};
+    domain::delivery_state state{};
+    int version = 0, tries = 0;
+    boost::json::value payload;
+    std::string last_error;
+    core::utc_time created{}, next{};
+    std::optional<core::utc_time> sent;
+};
+struct outbox_filter {
+    std::string line;                         // empty: every line
+    std::optional<domain::delivery_kind> kind;
+    std::int64_t batch = 0;                   // 0: every batch
+    std::vector<domain::delivery_state> states{domain::delivery_state::due, domain::delivery_state::sending, domain::delivery_state::parked};
+    std::int64_t after = 0;
+    int limit = 100;
+};
+
 struct run_record {
     std::string line, task;
     core::utc_time started{}, ended{};
@@ -242,10 +273,14 @@ public:
     boost::asio::awaitable<std::variant<hold, line_moved>> take_line(const std::string& line, const line_address& address,
                                                                      const std::string& holder, bool may_move);
     boost::asio::awaitable<std::vector<line_row>> lines();
-    boost::asio::awaitable<void> set_paused(const hold& h, bool paused, const std::string& why);
+    // A person's pause: it stands until a person ends it, also over a restart. entry.answer is the reason. False: it was so already.
+    boost::asio::awaitable<bool> pause_line(const hold& h, journal_entry entry);
+    boost::asio::awaitable<bool> resume_line(const hold& h, journal_entry entry);
+    // Its reason; nullopt: the line is not paused.
+    boost::asio::awaitable<std::optional<std::string>> pause_of(const std::string& line);
     boost::asio::awaitable<std::map<std::string, std::string>> settings(const std::string& line);
-    boost::asio::awaitable<void> put_setting(const std::string& line, const std::string& name, const std::string& value,
-                                             const std::string& who);
+    boost::asio::awaitable<void> put_setting(const hold& h, const std::string& name, const std::string& value, const std::string& who,
+                                             const std::string& why = {});
 
     // --- the queue -------------------------------------------------------------------------------------------------
     // Every mo_batch row of the line with its consumption.
@@ -265,7 +300,7 @@ public:
     boost::asio::awaitable<void> set_load_state(const hold& h, std::int64_t load_id, domain::load_state state,
                                                 std::optional<domain::batch_state> batches);
     // The last commit before slot 1 is armed. False: the load's waiting batches are no longer exactly these (one was taken
-    // out meanwhile), an acknowledgement is owed, or it is being withdrawn; nothing was changed then.
+    // out meanwhile), an acknowledgement is owed, the line is paused, or it is being withdrawn; nothing was changed then.
     boost::asio::awaitable<bool> arm_load(const hold& h, std::int64_t load_id, const std::vector<std::int64_t>& batch_ids, const journal_entry& entry);
     // Before slot 1 of an offered load is blanked.
     boost::asio::awaitable<void> begin_withdrawal(const hold& h, std::int64_t load_id);
@@ -323,9 +358,6 @@ public:
     boost::asio::awaitable<bool> archive(const hold& h, std::int64_t batch_id, domain::history_status status, const std::string& notes,
                                          std::optional<journal_entry> entry, std::optional<alert_note> alert = std::nullopt,
                                          std::optional<as_seen> seen = std::nullopt);
-    // A person gives up a held, lost or parked batch of which nothing was dosed: history `reset`. False: it is no longer as
-    // `version` says, look again.
-    boost::asio::awaitable<bool> reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry);
     // The end of a cancel delivery: the order is cancelled or gone in Odoo, as `note` says. The row is sent, and its held, lost
     // or parked batch archived as cancelled with it. A cancelling batch stays: the read cycle ends it once its slot is certain
     // to stay empty. Nothing happens if the cancel was given up meanwhile (a person completed the batch).
@@ -394,12 +426,34 @@ public:
     // Cancelling batches whose slot is not yet blanked.
     boost::asio::awaitable<std::vector<domain::batch>> to_disarm(const std::string& line);
     // Held, lost or parked: opens a cancel delivery for the batch (which ends as cancelled when Odoo says so). False: another state.
-    boost::asio::awaitable<bool> ask_cancel(const hold& h, std::int64_t batch_id, journal_entry entry);
-    // Parked -> completed with its finish due now from step 0; or an open delivery of the batch due now. False: nothing to retry.
-    boost::asio::awaitable<bool> retry_batch(const hold& h, std::int64_t batch_id, journal_entry entry);
+    // `seen` here and below: only if the batch is still as it was when it was decided.
+    boost::asio::awaitable<bool> ask_cancel(const hold& h, std::int64_t batch_id, journal_entry entry, std::optional<as_seen> seen = std::nullopt);
+    // Parked -> completed (or held, when it is a cancel that was parked) with its delivery due now from step 0; or a finish or
+    // cancel that waits due now. False: nothing to retry, or it is due already.
+    boost::asio::awaitable<bool> retry_batch(const hold& h, std::int64_t batch_id, journal_entry entry, std::optional<as_seen> seen = std::nullopt);
     // A person's figures: completed, new version, new finish values.
     boost::asio::awaitable<bool> complete_batch(const hold& h, std::int64_t batch_id, const core::decimal& produced, const domain::silo_kg& actual,
-                                                journal_entry entry);
+                                                journal_entry entry, std::optional<as_seen> seen = std::nullopt);
+    // Gives up a held, lost or parked batch of which nothing was dosed and Odoo has accepted nothing: history `reset`. False: it
+    // is no longer as `version` says, or not so; look again.
+    boost::asio::awaitable<bool> reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry);
+    // Deliveries by id, from the one after `after`.
+    boost::asio::awaitable<std::vector<outbox_entry>> outbox(const outbox_filter& f);
+    boost::asio::awaitable<std::optional<outbox_entry>> outbox_by_id(std::int64_t id);
+    // A parked or waiting delivery is due at once; a finish or cancel of a parked batch is retried by retry_batch. False: it is
+    // no longer as it was seen, or due already.
+    boost::asio::awaitable<bool> retry_delivery(const hold& h, const outbox_entry& seen, journal_entry entry);
+    // Ends a parked or waiting delivery other than a finish, for entry.answer. The batch whose parked cancel it was is held
+    // again. False: it is no longer as it was seen.
+    boost::asio::awaitable<bool> discard_delivery(const hold& h, const outbox_entry& seen, journal_entry entry);
+    // Ends a parked or waiting finish and its batch with it: history `discarded`, notes are entry.answer. False: one of them is
+    // no longer as it was seen.
+    boost::asio::awaitable<bool> discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, journal_entry entry);
+    // By odoo_id, from the one after `after`; an empty line is every line.
+    boost::asio::awaitable<std::vector<refusal_entry>> refusals(const std::string& odoo_db, const std::string& line, std::int64_t after, int limit);
+    boost::asio::awaitable<std::optional<refusal_entry>> refusal_of_order(const std::string& odoo_db, std::int64_t odoo_id);
+    // The order may be fetched again at once. False: it may already.
+    boost::asio::awaitable<bool> retry_refusal(const hold& h, const refusal_entry& seen, journal_entry entry);
 
     // --- the order watch -------------------------------------------------------------------------------------------
     // Every batch of these lines and this odoo_db, with the mark that was taken before.

@@ -273,6 +273,11 @@ run_result result_of(const load_outcome& o)
     return r;
 }
 
+run_result paused_by_person(const line& l)
+{
+    return run_result::waiting("the line is paused by a person: " + *l.person_pause());
+}
+
 // What is to be done before anything is fetched; nullopt: nothing, the line is free. The caller holds plc_writes().
 asio::awaitable<std::optional<run_result>> finish_present_load(line& l)
 {
@@ -301,6 +306,8 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     auto& env = l.env();
     if (!env.config.plc_writes) co_return run_result::skipped("PLC_WRITES is not true");
     if (!l.paused_why().empty()) co_return run_result::waiting("the line is paused: " + l.paused_why());
+    co_await l.look_at_person_pause();
+    if (l.person_pause()) co_return paused_by_person(l);
     co_await wait_for_write_right(l);
     {
         const auto lock = co_await l.plc_writes().lock();
@@ -332,6 +339,8 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     if (auto present = co_await finish_present_load(l)) co_return std::move(*present);
     const auto picture = co_await look_at_plc(l);
     if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
+    // Paused while Odoo was asked: the orders stay there.
+    if (l.person_pause()) co_return paused_by_person(l);
     auto staged = co_await stage(l, picture.images, std::move(found.orders));
     if (!staged) co_return run_result::skipped("the orders were taken by another line or session meanwhile");
     for (const auto& b : staged->batches)

@@ -256,7 +256,7 @@ asio::awaitable<order_watch::looked> order_watch::look()
 asio::awaitable<bool> order_watch::idle(line& l)
 {
     const auto* sync = l.task(task_names::auto_sync_mo);
-    if (!env_.config.plc_writes || !l.paused_why().empty() || sync == nullptr || !sync->enabled() || sync->running()) co_return false;
+    if (!env_.config.plc_writes || !l.paused_why().empty() || l.person_pause() || sync == nullptr || !sync->enabled() || sync->running()) co_return false;
     const auto rows = co_await env_.store.batches(l.name());
     if (std::any_of(rows.begin(), rows.end(), [](const domain::batch& b) { return domain::is_unfinished(b.state) || b.state == domain::batch_state::cancelling; })) co_return false;
     const auto load = co_await env_.store.open_load(l.name());
