@@ -14,6 +14,7 @@
 #include "domain/delivery.hpp"
 #include "domain/failure_event.hpp"
 #include "domain/order.hpp"
+#include "domain/order_plan.hpp"
 #include "domain/state_table.hpp"
 #include "pg/pool.hpp"
 
@@ -172,6 +173,44 @@ struct refusal {
     core::utc_time retry_at{};
 };
 
+// What a look for a failure's equipment in Odoo brought; an empty code: it was not looked for.
+struct equipment_found {
+    std::string code;
+    bool known = false;
+    std::string advice;             // not known: the alert's text
+};
+
+// One look of the order watch. `mark`: a moment before Odoo was asked, by the database's clock, and the newest attempt then.
+struct watch_mark {
+    core::utc_time at{};
+    std::int64_t attempt = 0;
+};
+struct watched_batch {
+    domain::batch batch;
+    domain::batch_facts facts;                 // `accepted` is not looked up: no event depends on it
+    std::optional<domain::order_plan> plan;    // nullopt: not known, not compared
+    std::string told;                          // watch_finding::told of the last one that was applied
+};
+// An order in history that Odoo still called confirmed.
+struct still_open_order {
+    std::string line, mo_id;
+    std::int64_t history_id = 0;
+    domain::order_identity order;
+};
+struct watch_picture {
+    watch_mark mark;
+    std::vector<watched_batch> batches;
+    std::vector<still_open_order> still_open;
+};
+struct watch_finding {
+    domain::odoo_event event{};
+    domain::table_decision decision;
+    std::string why;                           // for journal, history and the rows that end
+    std::string told;                          // event and step, so that it is done once
+    std::optional<domain::order_plan> plan;    // replaces the stored one
+    std::optional<alert_note> alert;
+};
+
 // The same as persons see it.
 struct refusal_entry {
     std::string line, odoo_db;
@@ -327,7 +366,8 @@ public:
 
     // --- deliveries ------------------------------------------------------------------------------------------------
     // Rows of these lines and this odoo_db that may be worked on now: state due or sending, next_at passed, no attempt of
-    // the same order without outcome younger than `unclear_wait`. By kind's priority, then next_at. One row per order.
+    // the same order without outcome younger than `unclear_wait`. By kind's priority, then next_at, at most `limit` of each
+    // kind: those of one that waits do not hide the others. One row per order.
     // `except`: rows of this kind wait, for a version that sends them.
     boost::asio::awaitable<std::vector<delivery>> due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db,
                                                                  core::duration unclear_wait, int limit,
@@ -362,6 +402,13 @@ public:
     // the row moved on meanwhile, nothing was parked.
     boost::asio::awaitable<bool> park(const hold& h, const delivery& d, const std::string& reason);
     boost::asio::awaitable<void> discard(const hold& h, const delivery& d, const std::string& reason);
+    // maintenance_request: Odoo has it under this id. The row is sent and the failure knows the id, in one transaction; the
+    // alert `failure_equipment` is raised with it, or resolved. A failure that has an id keeps it.
+    boost::asio::awaitable<void> requested(const hold& h, const delivery& d, std::int64_t request_id, const std::string& note, const equipment_found& equipment);
+    // note: the attempt and the row's end (sent) in one transaction, before any byte is sent. nullopt: the row has moved on.
+    boost::asio::awaitable<std::optional<std::int64_t>> begin_note(const hold& h, const delivery& d);
+    // It certainly did not leave us: the attempt is not_sent and the row due again after `delay`.
+    boost::asio::awaitable<void> note_not_sent(const hold& h, const delivery& d, std::int64_t attempt_id, core::duration delay, const std::string& error);
     // Live values that Odoo must not get any more: discarded, with an alert. True: the alert was not open before.
     boost::asio::awaitable<bool> drop_consumption(const hold& h, const delivery& d, const alert_note& alert);
     // Was a value ever sent for this order by one of our attempts (for finish: may an unmapped picked value be ours)?
@@ -407,6 +454,15 @@ public:
     boost::asio::awaitable<std::optional<refusal_entry>> refusal_of_order(const std::string& odoo_db, std::int64_t odoo_id);
     // The order may be fetched again at once. False: it may already.
     boost::asio::awaitable<bool> retry_refusal(const hold& h, const refusal_entry& seen, journal_entry entry);
+
+    // --- the order watch -------------------------------------------------------------------------------------------
+    // Every batch of these lines and this odoo_db, with the mark that was taken before.
+    boost::asio::awaitable<watch_picture> watched(const std::vector<std::string>& lines, const std::string& odoo_db);
+    // What was found out about one order, in one transaction. False: the batch is not as it was when it was read (a running one
+    // may have other figures), or an attempt for its order was open or begun since the mark: nothing was changed.
+    boost::asio::awaitable<bool> apply_watched(const hold& h, const watch_mark& mark, const watched_batch& w, core::duration unclear_wait, const watch_finding& found);
+    // The order is not confirmed any more, or its id is another order's: the flag and its alert end.
+    boost::asio::awaitable<void> not_open_any_more(const hold& h, const still_open_order& o);
 
     // --- refusals, alerts, runs, journal ---------------------------------------------------------------------------
     boost::asio::awaitable<void> record_refusals(const hold& h, const std::vector<refusal>& refused, core::duration retry_after);

@@ -124,6 +124,27 @@ std::vector<writing_function> writing_functions()
         {"wait_for_configuration", [](plant& p, const store::hold& h) { p.b.await(p.b.db.wait_for_configuration(h, p.finish, 60s, "login refused")); }, ""},
         {"park", [](plant& p, const store::hold& h) { p.b.await(p.b.db.park(h, p.finish, "refused")); }, ""},
         {"discard", [](plant& p, const store::hold& h) { p.b.await(p.b.db.discard(h, p.consumption, "not wanted")); }, ""},
+        {"apply_watched",
+         [](plant& p, const store::hold& h) {
+             const auto seen = p.b.await(p.b.db.watched({"line1"}, "odoo"));
+             store::watch_finding f;
+             f.event = domain::odoo_event::done;
+             f.decision.what = domain::table_decision::step::alert;
+             for (const auto& w : seen.batches)
+                 if (w.batch.id == p.held.id) p.b.await(p.b.db.apply_watched(h, seen.mark, w, 120s, f));
+         },
+         ""},
+        {"not_open_any_more",
+         [](plant& p, const store::hold& h) {
+             store::still_open_order o;
+             o.history_id = std::stoll(p.b.value("select coalesce(max(id), 0) from mo_histories"));
+             o.mo_id = "WH/MO/00001";
+             p.b.await(p.b.db.not_open_any_more(h, o));
+         },
+         "insert into alert (line, kind, subject, text) values ('line1', 'archived_but_open', 'WH/MO/00001', '')"},
+        {"requested", [](plant& p, const store::hold& h) { p.b.await(p.b.db.requested(h, p.finish, 7, "request 7", store::equipment_found{"SILO-101", false, "there is none"})); }, ""},
+        {"begin_note", [](plant& p, const store::hold& h) { p.b.await(p.b.db.begin_note(h, p.consumption)); }, ""},
+        {"note_not_sent", [](plant& p, const store::hold& h) { p.b.await(p.b.db.note_not_sent(h, p.finish, p.attempt, 5s, "refused")); }, ""},
         {"drop_consumption", [](plant& p, const store::hold& h) { p.b.await(p.b.db.drop_consumption(h, p.consumption, store::alert_note{"order_gone", "WH/MO/00001", "it is gone"})); }, ""},
         {"cancelled_in_odoo",
          [](plant& p, const store::hold& h) {
