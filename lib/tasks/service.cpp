@@ -29,7 +29,7 @@ void log_end(const std::string& name, const std::exception_ptr& e)
 
 service::service(environment& env, pg::pool& pool, std::filesystem::path migrations, std::vector<line_setup> setups,
                  const std::function<line::device_factory(const core::line_config&, const domain::plant_map&)>& devices)
-    : env_(env), pool_(pool), migrations_(std::move(migrations)), dispatcher_(env, lines_), odoo_check_(env), preparation_(env.executor, log_end),
+    : env_(env), pool_(pool), migrations_(std::move(migrations)), dispatcher_(env, lines_), odoo_check_(env), watch_(env, dispatcher_, lines_), preparation_(env.executor, log_end),
       group_(env.executor, log_end), stop_(env.executor)
 {
     for (auto& s : setups) {
@@ -119,10 +119,12 @@ asio::awaitable<void> service::run()
     }
     main.spawn("dispatcher", [this]() { return dispatcher_.run(); });
     group_.spawn("odoo check", [this]() { return odoo_check_.run(); });
+    main.spawn("order watch", [this]() { return watch_.run(); });
 
     while (!stopping_) co_await stop_.wait();
     core::log::info({}, "stopping: no new runs, running ones may finish within {} s", finish_grace.count());
     for (auto& l : lines_) l->stop();
+    watch_.stop();
     dispatcher_.stop();
     bool late = false;
     try {

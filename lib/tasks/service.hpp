@@ -7,6 +7,7 @@
 #include "tasks/environment.hpp"
 #include "tasks/line.hpp"
 #include "tasks/odoo_check.hpp"
+#include "tasks/order_watch.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -37,6 +38,7 @@ public:
     line* find_line(std::string_view name) const;
     const dispatcher& deliveries() const noexcept { return dispatcher_; }
     const odoo_check& odoo() const noexcept { return odoo_check_; }
+    order_watch& watch() noexcept { return watch_; }
     // Configuration, database and migrations are good (readiness; a standby too).
     bool ready() const noexcept { return migrated_ && env_.board.is_up("database"); }
     // Why not: "waiting for the database", "migrating", "schema is newer", or empty.
@@ -52,6 +54,7 @@ private:
     std::vector<std::unique_ptr<line>> lines_;
     dispatcher dispatcher_;
     odoo_check odoo_check_;
+    order_watch watch_;
     core::task_group preparation_, group_;
     core::event stop_;
     bool stopping_ = false, migrated_ = false;
