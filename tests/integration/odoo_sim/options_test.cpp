@@ -4,7 +4,7 @@
 using namespace batchbridge;
 using namespace batchbridge::tests;
 
-TEST_CASE("an upgrade from 18 to 19 while it runs: the same orders, another protocol")
+TEST_CASE("an upgrade from 18 to 19 while it runs keeps the orders")
 {
     sim::odoo_options options;
     options.api_key = "MIDDLEWARE-API-KEY";
@@ -21,7 +21,7 @@ TEST_CASE("an upgrade from 18 to 19 while it runs: the same orders, another prot
     CHECK(b.call("read", {json::array{7}, json::array{"nosuch"}}).json().at("error").at("data").at("message") == "Invalid field 'nosuch' on 'mrp.production'");
 }
 
-TEST_CASE("a key is taken away and given again, a password changed, a user archived")
+TEST_CASE("a key can be taken away and a password changed and a user archived")
 {
     bench_19 b;
     const auto status = [&](const char* key) { return b.json2("res.users/context_get", json::object{}, key).status(); };
@@ -43,7 +43,7 @@ TEST_CASE("a key is taken away and given again, a password changed, a user archi
     CHECK(login("new") == 5);
 }
 
-TEST_CASE("each answer carries the server's clock, which may be off")
+TEST_CASE("each answer carries the server's clock which may be off")
 {
     bench_19 b;
     const auto offset = [&] {
@@ -59,7 +59,7 @@ TEST_CASE("each answer carries the server's clock, which may be off")
     CHECK(std::abs(offset() + 3600) < 60);
 }
 
-TEST_CASE("options are shown as they can be set, and a wrong one changes nothing")
+TEST_CASE("options are shown as they can be set and a wrong one changes nothing")
 {
     sim_bench b;
     b.control("/options", R"({"rights": {"mrp.production.write": false}, "rounding": {"t": 0.001}, "latency_ms": 5})");
@@ -77,7 +77,7 @@ TEST_CASE("options are shown as they can be set, and a wrong one changes nothing
     b.control("/options", json::serialize(shown));
 }
 
-TEST_CASE("equipment is there from the start, and can be added and cleared")
+TEST_CASE("equipment is there from the start and can be added and cleared")
 {
     sim_bench b;
     auto all = b.control("/equipment").as_array();
