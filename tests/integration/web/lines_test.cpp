@@ -73,3 +73,21 @@ TEST_CASE("start-over without its PLC is 502 and says that it is to be asked aga
     CHECK(r.status == 502);
     CHECK_THAT(r.error(), Contains("the cable is out"));
 }
+
+TEST_CASE("a line of another process is 409 with its holder, one that nobody ever took is 404")
+{
+    web_bench b;
+    b.ready();
+    b.sql("insert into line (line, host, port, unit_id, holder) values ('line9', 'plc9', 502, 1, 'another:9')");
+    for (const std::string target : {"lines/line9/pause", "lines/line9/start-over", "lines/line9/tasks/cleanup/run"}) {
+        CAPTURE(target);
+        const auto r = b.post(target, R"({"reason": "x"})");
+        CHECK(r.status == 409);
+        CHECK_THAT(r.error(), Contains("line9") && Contains("another:9"));
+    }
+    CHECK(b.post("lines/line8/pause", R"({"reason": "x"})").status == 404);
+    const auto lines = b.get("/api/v1/lines");
+    REQUIRE(lines.body.at("items").as_array().size() == 2);
+    CHECK(lines.body.at("items").at(1).at("held") == false);
+    CHECK(lines.body.at("items").at(1).at("tasks").as_array().empty());
+}
