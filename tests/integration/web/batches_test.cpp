@@ -185,7 +185,7 @@ TEST_CASE("L-06 retry makes a parked finish due now from its first step, and a w
     }
 }
 
-TEST_CASE("an unknown key, a wrong type or no reason is 400, says what is expected and changes nothing")
+TEST_CASE("an unknown key or a wrong type or no reason is 400 and changes nothing")
 {
     web_bench b;
     b.ready();
@@ -219,7 +219,7 @@ TEST_CASE("an unknown key, a wrong type or no reason is 400, says what is expect
     CHECK(b.sql("select paused from line") == "f");
 }
 
-TEST_CASE("two equal acts on a batch: the first is 202, the second 409 with a sentence")
+TEST_CASE("of two equal acts on a batch the first is 202 and the second 409 with a sentence")
 {
     web_bench b;
     b.ready();

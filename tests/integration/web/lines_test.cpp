@@ -5,7 +5,7 @@ using namespace batchbridge;
 using namespace batchbridge::tests;
 using Catch::Matchers::Contains;
 
-TEST_CASE("GET lines tells of each line who holds it, whether it is paused and what its tasks do")
+TEST_CASE("GET lines tells who holds each line and whether it is paused and what its tasks do")
 {
     web_bench b;
     b.ready();
@@ -27,7 +27,7 @@ TEST_CASE("GET lines tells of each line who holds it, whether it is paused and w
     CHECK(b.get("/api/v1/lines?after=1").status == 400);
 }
 
-TEST_CASE("a paused line takes no order on until a person resumes it, also over a restart, journaled with who and why")
+TEST_CASE("a paused line takes no order on until a person resumes it and over a restart too")
 {
     const auto uri = bb_test::shared_postgres().create_database();
     {
@@ -74,7 +74,7 @@ TEST_CASE("start-over without its PLC is 502 and says that it is to be asked aga
     CHECK_THAT(r.error(), Contains("the cable is out"));
 }
 
-TEST_CASE("a line of another process is 409 with its holder, one that nobody ever took is 404")
+TEST_CASE("a line of another process is 409 with its holder and one that nobody took is 404")
 {
     web_bench b;
     b.ready();
