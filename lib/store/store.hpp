@@ -419,7 +419,7 @@ public:
     // --- acts of persons (journaled with who) ----------------------------------------------------------------------
     // The batch and what the table of states asks about it, as of one moment. nullopt: it is not in the queue.
     boost::asio::awaitable<std::optional<standing>> standing_of(std::int64_t batch_id);
-    // state cancelling with `reason` (cancelled, reset, discarded): the line takes the order out of the PLC.
+    // state cancelling with `reason` (domain::take_out_reason): the line takes the order out of the PLC. `cancelled` owes Odoo a cancel.
     boost::asio::awaitable<bool> ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry);
     // The WRITE slot of a cancelling batch was blanked.
     boost::asio::awaitable<void> disarmed(const hold& h, std::int64_t batch_id);

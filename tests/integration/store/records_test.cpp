@@ -105,7 +105,7 @@ TEST_CASE("one row says how a task stands, and each run that changed, failed or 
     CHECK(b.value("select to_char(ended_at - started_at, 'SS') from task_run where current and task = 'plc_read_sync'") == "01");
 }
 
-TEST_CASE("settings persist, the last one wins, and each change is journaled with who and why (L-16)")
+TEST_CASE("settings persist and the last one wins and each change is journaled with who (L-16)")
 {
     store_bench b;
     const auto other = b.take("line2");
