@@ -28,11 +28,12 @@ std::vector<std::string> config_faults(const core::config& c)
     return out;
 }
 
-std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core::config& c, std::function<bool()> before_send)
+std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core::config& c, std::function<bool()> before_send, std::function<std::uint64_t()> lease)
 {
     if (auto faults = config_faults(c); !faults.empty()) throw core::config_error(std::move(faults));
     auto options = jsonrpc_options::from(c);
     options.http.before_send = std::move(before_send);
+    options.http.lease = std::move(lease);
     return std::make_unique<jsonrpc>(std::move(executor), std::move(options));
 }
 

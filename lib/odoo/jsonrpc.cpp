@@ -59,6 +59,7 @@ bool is_verified(const std::string& version)
 http::client_options without_hook(http::client_options o)
 {
     o.before_send = nullptr;
+    o.lease = nullptr;
     return o;
 }
 

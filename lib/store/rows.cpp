@@ -14,19 +14,25 @@ const std::string batch_columns =
 
 const std::string load_columns = "l.id, l.line, l.number, l.state, l.images, l.withdraw_since is not null as withdrawing, l.after_withdrawal, l.changed_at";
 
+namespace {
+constexpr int conflict_tries = 3;
+}
+
 asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements)
 {
-    pg::statement check("select assert_epoch($1, $2)");
-    check.bind(h.line).bind(h.epoch);
+    pg::statement check("select assert_epoch($1, $2, $3)");
+    check.bind(h.line).bind(h.epoch).bind(h.since);
     statements.insert(statements.begin(), std::move(check));
     auto connection = co_await pool.acquire();
-    try {
-        auto results = co_await connection->pipeline(statements);
-        results.erase(results.begin());
-        co_return results;
-    } catch (const pg::error& e) {
-        if (e.peer_code() == "BB001") throw fenced(core::error_kind::rejected, e.operation(), e.target(), e.reason(), e.peer_code());
-        throw;
+    for (int tries = 1;; ++tries) {
+        try {
+            auto results = co_await connection->pipeline(statements);
+            results.erase(results.begin());
+            co_return results;
+        } catch (const pg::error& e) {
+            if (e.peer_code() == "BB001") throw fenced(core::error_kind::rejected, e.operation(), e.target(), e.reason(), e.peer_code());
+            if (!pg::is_conflict(e) || tries == conflict_tries) throw;
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 namespace batchbridge::store {
 
 // assert_epoch first, then the statements, as one transaction in one round trip. Results without the assertion's.
-// Throws fenced when the line was taken meanwhile.
+// Throws fenced when the line was taken meanwhile. A deadlock or serialization failure, which undoes all of it, is repeated.
 boost::asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements);
 boost::asio::awaitable<pg::result> read_one(pg::pool& pool, const pg::statement& s);
 

@@ -57,7 +57,7 @@ asio::awaitable<shown_batches> look_at_read_area(line& l, const std::string& who
         auto reading = domain::decode_slot(map, image);
         if (reading.empty() || !reading.any_actual()) continue;
         // It does not keep the next load away (unknown_in_plc): a person has looked.
-        if (!reading.ended()) co_await store.put_setting(l.name(), settled_read_slot(slot), picture_text(image), who);
+        if (!reading.ended()) co_await store.put_setting(l.hold(), settled_read_slot(slot), picture_text(image), who);
         // What the newest load found in the slots is not its own.
         if (is_stale(map, loads.empty() ? nullptr : &loads.back(), slot, image)) continue;
         const auto order = reading.mo_id;

@@ -72,7 +72,7 @@ asio::awaitable<server_response> switch_task(tasks::line& l, tasks::periodic& ta
     const auto* enabled = body.if_contains("enabled");
     if (enabled == nullptr || !enabled->is_bool()) co_return server_response::error(400, "expected {\"enabled\": true or false}");
     const bool on = enabled->get_bool();
-    co_await l.env().store.put_setting(l.name(), "task." + task.name() + ".enabled", on ? "true" : "false", "api");
+    co_await l.env().store.put_setting(l.hold(), "task." + task.name() + ".enabled", on ? "true" : "false", "api");
     // The master switch wins; what was asked for is kept until it is on.
     const bool effective = on && l.env().config.enable_auto_sync;
     task.set_enabled(effective);

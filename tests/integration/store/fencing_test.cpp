@@ -60,6 +60,16 @@ store::refusal a_refusal()
 std::vector<writing_function> writing_functions()
 {
     return {
+        {"put_setting", [](plant& p, const store::hold& h) { p.b.await(p.b.db.put_setting(h, "task.cleanup.enabled", "false", "api")); }, ""},
+        {"record_run",
+         [](plant& p, const store::hold& h) {
+             store::run_record r;
+             r.task = "cleanup";
+             r.started = r.ended = core::utc_now();
+             r.outcome = "failed";
+             p.b.await(p.b.db.record_run(h, r));
+         },
+         ""},
         {"set_paused", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_paused(h, true, "test")); }, ""},
         {"stage_load", [](plant& p, const store::hold& h) { p.b.await(p.b.db.stage_load(h, images(), {order(50, 1)})); }, "delete from mo_batch"},
         {"set_load_state", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_load_state(h, p.loaded.load, domain::load_state::taken, batch_state::loading)); }, "update plc_load set state = 'arming'"},
@@ -180,11 +190,12 @@ TEST_CASE("a hold from before the line was taken is refused in every writing fun
         CAPTURE(f.name);
         plant p(b);
         if (!f.prepare.empty()) b.change(f.prepare);
-        for (auto stale : {old, b.h, b.h}) {
-            static int way = 0;
-            // An epoch that has passed, one that nobody has yet, a line that nobody took.
-            if (way % 3 == 1) stale.epoch += 1;
-            if (way % 3 == 2) stale.line = "nowhere";
+        int way = 0;
+        for (auto stale : {old, b.h, b.h, b.h}) {
+            // An epoch that has passed, one that nobody has yet, a line that nobody took, an epoch that was given twice.
+            if (way == 1) stale.epoch += 1;
+            if (way == 2) stale.line = "nowhere";
+            if (way == 3) stale.since = old.since;
             ++way;
             const auto before = b.contents();
             std::exception_ptr failure;
@@ -226,6 +237,52 @@ TEST_CASE("a line that is taken while a transaction of the old holder runs waits
     REQUIRE(taking.value);
     CHECK(std::get<store::hold>(*taking.value).epoch == b.h.epoch + 1);
     CHECK_THROWS_AS(b.await(b.db.touch_read(b.h, ids)), store::fenced);
+}
+
+TEST_CASE("an epoch that a failover gave a second time does not let the first holder write")
+{
+    store_bench b;
+    const auto batches = b.load(b.h, {1});
+    // As after a failover that lost the last taking: the line stands as before, and somebody takes it.
+    const auto before = b.value("select epoch || ' ' || quote_literal(since) from line");
+    const auto lost = b.take("line1");
+    b.change(fmt::format("update line set epoch = {}, since = {}", before.substr(0, before.find(' ')), before.substr(before.find(' ') + 1)));
+    const auto again = b.take("line1");
+    REQUIRE(again.epoch == lost.epoch);
+    const std::vector<std::int64_t> ids{batches[0].id};
+    CHECK_THROWS_AS(b.await(b.db.touch_read(lost, ids)), store::fenced);
+    CHECK_NOTHROW(b.await(b.db.touch_read(again, ids)));
+}
+
+TEST_CASE("a transaction that its process left half sent does not keep the line from being taken")
+{
+    store_bench b;
+    b.load(b.h, {1});
+    // A stopped process: the fence has been passed, and nothing more comes.
+    pg::connection stopped(b.ioc.get_executor(), b.uri);
+    b.hold_gate(stopped, fmt::format("select assert_epoch('line1', {}, '{}')", b.h.epoch, b.h.since));
+    SECTION("alone") {}
+    SECTION("beside another one")
+    {
+        pg::connection second(b.ioc.get_executor(), b.uri);
+        b.hold_gate(second, fmt::format("select assert_epoch('line1', {}, '{}')", b.h.epoch, b.h.since));
+        CHECK(b.take("line1").epoch == b.h.epoch + 1);
+        CHECK_THROWS_AS(b.await(second.query("commit")), pg::error);
+    }
+    const auto taken = b.take("line1");
+    CHECK(taken.epoch > b.h.epoch);
+    CHECK_THROWS_AS(b.await(stopped.query("commit")), pg::error);
+}
+
+TEST_CASE("a session that is not ours is not ended by a taking that it blocks")
+{
+    store_bench b;
+    // A person with psql.
+    pg::connection person(b.ioc.get_executor(), b.uri);
+    b.hold_gate(person, "select set_config('application_name', 'psql', false), l.* from line l for update");
+    CHECK_THROWS_AS(b.take("line1"), pg::error);
+    CHECK_NOTHROW(b.await(person.query("commit")));
+    CHECK(b.take("line1").epoch == b.h.epoch + 1);
 }
 
 TEST_CASE("a line with unfinished batches is not taken with another PLC address until LINE_MOVED says so")
