@@ -138,14 +138,14 @@ asio::awaitable<std::map<std::string, std::string>> store::settings(const std::s
     co_return out;
 }
 
-asio::awaitable<void> store::put_setting(const hold& h, const std::string& name, const std::string& value, const std::string& who)
+asio::awaitable<void> store::put_setting(const hold& h, const std::string& name, const std::string& value, const std::string& who, const std::string& why)
 {
     std::vector<pg::statement> all;
     all.emplace_back("insert into setting (line, name, value, who) values ($1, $2, $3, $4) on conflict (line, name) do update set value = excluded.value, who = excluded.who, at = now()")
         .bind(h.line).bind(name).bind(value).bind(who);
     journal_entry e;
     e.what = "setting";
-    e.answer = name + " = " + value;
+    e.answer = name + " = " + value + (why.empty() ? "" : ": " + why);
     e.who = who;
     all.push_back(journal_statement(h.line, e));
     co_await fenced_pipeline(pool_, h, std::move(all));

@@ -18,7 +18,8 @@ asio::awaitable<void> store::record_refusals(const hold& h, const std::vector<re
 asio::awaitable<void> store::reset_refusals(const hold& h)
 {
     std::vector<pg::statement> all;
-    all.emplace_back("update order_refusal set retry_at = now() where line = $1 and retry_at > now()").bind(h.line);
+    // What only a person can settle is refused for a lifetime.
+    all.emplace_back("update order_refusal set retry_at = now() where line = $1 and retry_at > now() and retry_at < now() + interval '10 years'").bind(h.line);
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 

@@ -204,7 +204,8 @@ public:
     boost::asio::awaitable<std::vector<line_row>> lines();
     boost::asio::awaitable<void> set_paused(const hold& h, bool paused, const std::string& why);
     boost::asio::awaitable<std::map<std::string, std::string>> settings(const std::string& line);
-    boost::asio::awaitable<void> put_setting(const hold& h, const std::string& name, const std::string& value, const std::string& who);
+    boost::asio::awaitable<void> put_setting(const hold& h, const std::string& name, const std::string& value, const std::string& who,
+                                             const std::string& why = {});
 
     // --- the queue -------------------------------------------------------------------------------------------------
     // Every mo_batch row of the line with its consumption.
