@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 
 #include <fmt/format.h>
+#include <libpq-fe.h>
 
 #include <fstream>
 #include <regex>
@@ -259,19 +260,46 @@ TEST_CASE("a transaction that its process left half sent does not keep the line 
     store_bench b;
     b.load(b.h, {1});
     // A stopped process: the fence has been passed, and nothing more comes.
-    pg::connection stopped(b.ioc.get_executor(), b.uri);
-    b.hold_gate(stopped, fmt::format("select assert_epoch('line1', {}, '{}')", b.h.epoch, b.h.since));
-    SECTION("alone") {}
-    SECTION("beside another one")
+    const auto fence = fmt::format("select assert_epoch('line1', {}, '{}')", b.h.epoch, b.h.since);
+    SECTION("idle in a transaction, twice")
     {
-        pg::connection second(b.ioc.get_executor(), b.uri);
-        b.hold_gate(second, fmt::format("select assert_epoch('line1', {}, '{}')", b.h.epoch, b.h.since));
+        pg::connection first(b.ioc.get_executor(), b.uri), second(b.ioc.get_executor(), b.uri);
+        b.hold_gate(first, fence);
+        b.hold_gate(second, fence);
         CHECK(b.take("line1").epoch == b.h.epoch + 1);
+        CHECK_THROWS_AS(b.await(first.query("commit")), pg::error);
         CHECK_THROWS_AS(b.await(second.query("commit")), pg::error);
     }
-    const auto taken = b.take("line1");
-    CHECK(taken.epoch > b.h.epoch);
-    CHECK_THROWS_AS(b.await(stopped.query("commit")), pg::error);
+    SECTION("in the middle of a pipeline, where no time limit of PostgreSQL applies")
+    {
+        auto* c = PQconnectdb((b.uri + "&application_name=batchbridge").c_str());
+        REQUIRE(PQstatus(c) == CONNECTION_OK);
+        REQUIRE(PQenterPipelineMode(c) == 1);
+        REQUIRE(PQsendQueryParams(c, fence.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 1);
+        // An answer, and no sync: the commit is still to come.
+        REQUIRE(PQsendFlushRequest(c) == 1);
+        auto* r = PQgetResult(c);
+        REQUIRE(PQresultStatus(r) == PGRES_TUPLES_OK);
+        PQclear(r);
+        CHECK(b.take("line1").epoch == b.h.epoch + 1);
+        PQfinish(c);
+    }
+}
+
+TEST_CASE("a transaction that PostgreSQL undid for a conflict is repeated and one that keeps failing is given up")
+{
+    store_bench b;
+    b.load(b.h, {1});
+    // A sequence is not undone with its transaction, so it counts the tries.
+    b.change("create sequence tries; create function conflict() returns trigger language plpgsql as $$ begin "
+             "if nextval('tries') <= 2 then raise exception 'could not serialize' using errcode = '40001'; end if; return new; end $$; "
+             "create trigger conflict before insert on journal for each row execute function conflict()");
+    CHECK_NOTHROW(b.await(b.db.journal(b.h, {entry("plc.load", "")})));
+    CHECK(b.count("journal where what = 'plc.load'") == 1);
+    CHECK(b.value("select last_value from tries") == "3");
+    b.change("select setval('tries', 1, false); alter sequence tries increment -1 minvalue -100");
+    CHECK_THROWS_AS(b.await(b.db.journal(b.h, {entry("plc.load", "")})), pg::error);
+    CHECK(b.count("journal where what = 'plc.load'") == 1);
 }
 
 TEST_CASE("a session that is not ours is not ended by a taking that it blocks")
