@@ -101,6 +101,15 @@ asio::awaitable<std::variant<hold, line_moved>> store::take_line(const std::stri
     co_return h;
 }
 
+asio::awaitable<int> store::mend_future_times(const hold& h)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update odoo_attempt set started_at = now() where line = $1 and outcome is null and started_at > now() + interval '2 seconds'").bind(h.line);
+    all.emplace_back("update odoo_outbox set next_at = now() + interval '1 hour' where line = $1 and state in ('due', 'sending') and next_at > now() + interval '1 hour'").bind(h.line);
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    co_return static_cast<int>(r[0].affected() + r[1].affected());
+}
+
 asio::awaitable<std::vector<line_row>> store::lines()
 {
     const pg::statement s("select line, host, port, unit_id, epoch, holder, paused, paused_why from line order by line");
@@ -119,13 +128,6 @@ asio::awaitable<std::vector<line_row>> store::lines()
         out.push_back(std::move(l));
     }
     co_return out;
-}
-
-asio::awaitable<void> store::set_paused(const hold& h, bool paused, const std::string& why)
-{
-    std::vector<pg::statement> all;
-    all.emplace_back("update line set paused = $2, paused_why = $3 where line = $1").bind(h.line).bind(paused).bind(why);
-    co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
 asio::awaitable<std::map<std::string, std::string>> store::settings(const std::string& line)

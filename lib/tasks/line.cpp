@@ -327,6 +327,8 @@ asio::awaitable<void> line::serve()
 {
     const core::log::fields about{config_.name, {}, {}, {}};
     co_await env_.store.reset_refusals(hold_);
+    if (const int mended = co_await env_.store.mend_future_times(hold_); mended > 0)
+        core::log::warning(about, "{} wait(s) were to begin in the future and begin now: the clock of PostgreSQL is behind what it was", mended);
     const auto foreign = co_await env_.store.note_foreign_deliveries(hold_, env_.config.odoo_db);
     if (!foreign.empty())
         core::log::error(about, "{} order(s) wait for another Odoo database than ODOO_DB={} and are not sent: {}. Set ODOO_DB back, or settle them by hand", foreign.size(), env_.config.odoo_db, fmt::join(foreign, ", "));
@@ -336,6 +338,9 @@ asio::awaitable<void> line::serve()
         if (it != settings.end()) t->set_enabled(it->second == "true" && env_.config.enable_auto_sync);
     }
     announce(settings);
+    co_await look_at_person_pause();
+    if (person_pause_)
+        core::log::warning(about, "the line is paused by a person and stays so until POST /api/v1/lines/{}/resume: {}", config_.name, *person_pause_);
     rows_changed();
     reader_->start_afresh();
     failures_->start_afresh();
@@ -364,6 +369,12 @@ asio::awaitable<void> line::serve()
     co_await group.join();
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> line::look_at_person_pause()
+{
+    auto why = co_await env_.store.pause_of(config_.name);
+    person_pause_ = std::move(why);
 }
 
 asio::awaitable<void> line::record(std::string task, finished_run run)
