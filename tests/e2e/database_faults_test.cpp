@@ -112,15 +112,15 @@ TEST_CASE("slow commits delay the orders and change nothing else")
     plant_options o;
     o.plc_speed = 500;
     plant p(o);
-    p.generate(3);
+    p.generate(2);
     p.start_bridge();
     wait_until("the schema", seconds(30), [&] { return !p.sql("select to_regclass('odoo_attempt')").empty(); });
     // At the commit of whatever writes a batch or a delivery.
-    p.sql("create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.4); return null; end'");
+    p.sql("create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.3); return null; end'");
     for (const auto* table : {"mo_batch", "odoo_outbox"})
         p.sql(std::string("create constraint trigger slowly after insert or update or delete on ") + table + " deferrable initially deferred for each row execute function slowly()");
-    p.wait_archived(3, seconds(90));
-    check_exact(p, 3);
+    p.wait_archived(2, seconds(90));
+    check_exact(p, 2);
     CHECK(occurrences(p.bridge_log(), "database is down") == 0);
     CHECK(occurrences(p.bridge_log(), "line taken") == 1);
     CHECK(p.stop_bridge() == 0);
