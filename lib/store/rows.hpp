@@ -8,7 +8,7 @@
 namespace batchbridge::store {
 
 // assert_epoch first, then the statements, as one transaction in one round trip. Results without the assertion's.
-// Throws fenced when the line was taken meanwhile.
+// Throws fenced when the line was taken meanwhile. A deadlock or serialization failure, which undoes all of it, is repeated.
 boost::asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements);
 // The same for statements that change the row of the line itself: it is locked first, since two that hold it shared would wait
 // for each other.

@@ -102,6 +102,8 @@ public:
     sql_rows rows(const std::string& statement);
     std::int64_t count(const std::string& from);
     const std::string& database_url() const noexcept { return url_; }
+    // Where sql() and the next start of batchbridge look from now on.
+    void use_database(std::string url) { url_ = std::move(url); }
 
     // Orders in Odoo. Names are returned in the order of making.
     void generate(int count);
