@@ -1,4 +1,5 @@
 // What persons ask for. Each is journaled with who, in the transaction that does it.
+#include "core/crash_point.hpp"
 #include "store/rows.hpp"
 
 namespace batchbridge::store {
@@ -23,7 +24,9 @@ const std::string open_conflict = " on conflict (odoo_db, odoo_id, kind) where k
 
 asio::awaitable<bool> act(pg::pool& pool, const hold& h, std::vector<pg::statement> all)
 {
+    BATCHBRIDGE_CRASH_POINT("act.before_commit");
     const auto r = co_await fenced_pipeline(pool, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("act.committed");
     co_return r.front().at(0, 0).as_int64() > 0;
 }
 
@@ -85,6 +88,7 @@ asio::awaitable<bool> store::retry_batch(const hold& h, std::int64_t batch_id, j
     all.push_back(journaled(h.line, entry, "update odoo_outbox set state = 'due', tries = 0, next_at = now() where batch_id = $2 and line = $1 and (kind in ('finish', 'cancel') and state in ('due', 'sending') or state = 'parked')"));
     all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $2 and kind = 'delivery_parked' and subject = (select mo_id from mo_batch where id = $1) and state <> 'resolved'").bind(batch_id).bind(h.line);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("act.retried");
     co_return r[1].at(0, 0).as_int64() > 0;
 }
 

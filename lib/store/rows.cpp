@@ -1,5 +1,7 @@
 #include "store/rows.hpp"
 
+#include "core/crash_point.hpp"
+
 namespace batchbridge::store {
 
 namespace asio = boost::asio;
@@ -20,8 +22,10 @@ asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const h
     check.bind(h.line).bind(h.epoch);
     statements.insert(statements.begin(), std::move(check));
     auto connection = co_await pool.acquire();
+    BATCHBRIDGE_CRASH_POINT("commit.before");
     try {
         auto results = co_await connection->pipeline(statements);
+        BATCHBRIDGE_CRASH_POINT("commit.after");
         results.erase(results.begin());
         co_return results;
     } catch (const pg::error& e) {

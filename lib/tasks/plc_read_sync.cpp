@@ -369,12 +369,14 @@ asio::awaitable<bool> plc_read_sync::end_cancelling()
         const auto end = domain::end_of_cancelling(b, load_busy, watched_[b.id].memory);
         if (!end) continue;
         const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
+        BATCHBRIDGE_CRASH_POINT("cancelling.ending");
         if (end->material_used) {
             co_await env.store.raise_alert(line_.hold(), "dosed_after_cancel", b.mo_id, fmt::format("{}: {}", b.mo_id, end->notes));
             core::log::error(about, "{}", end->notes);
         }
         if (co_await env.store.archive(line_.hold(), b.id, end->status, end->notes, std::nullopt))
             core::log::info(about, "archived as {}", domain::to_string(end->status));
+        BATCHBRIDGE_CRASH_POINT("cancelling.archived");
         line_.rows_changed();
         any = true;
     }
