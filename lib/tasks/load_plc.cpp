@@ -132,7 +132,6 @@ asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
         const auto rows = co_await store.batches(l.name());
         auto left = rows_of_load(rows, load.id);
         if (left.begun) {
-            BATCHBRIDGE_CRASH_POINT("load.begun");
             co_await store.set_load_state(l.hold(), load.id, load_state::taken, batch_state::loaded);
             l.rows_changed();
             out.what = load_outcome::kind::taken;

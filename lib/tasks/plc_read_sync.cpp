@@ -134,6 +134,7 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
         findings_.raised.push_back(std::move(late));
     }
     if (stands != domain::offer::taken) co_return;
+    BATCHBRIDGE_CRASH_POINT("load.seen_taken");
     // After a crash right behind the arming its batches still say loading.
     co_await line_.env().store.set_load_state(line_.hold(), load->id, domain::load_state::taken, batch_state::loaded);
     load->state = domain::load_state::taken;

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+const std::string then = " then ";
 constexpr auto orderly_end = std::chrono::seconds(10);
 constexpr auto between_looks = std::chrono::milliseconds(20);
 
@@ -98,13 +99,18 @@ void bench::begin(const std::string& point)
     base_.failures_acknowledged = state.at("failures").at("acknowledged").as_int64();
     base_.violations = plant_.odoo("/violations").as_array().size();
     made_ = 0;
-    expected_ = false;
+    dies_next_ = point;
     complaints_.clear();
     fs::remove(died_);
     fs::remove(die_);
-    if (point.empty()) return;
+    arm();
+}
+
+void bench::arm()
+{
+    if (dies_next_.empty()) return;
     // In one step: nobody reads half of it.
-    std::ofstream(die_ + ".new") << point << (way_ == way::shutdown ? " TERM" : " KILL");
+    std::ofstream(die_ + ".new") << dies_next_.substr(0, dies_next_.find(then)) << (way_ == way::shutdown ? " TERM" : " KILL");
     fs::rename(die_ + ".new", die_);
 }
 
@@ -118,12 +124,16 @@ void bench::ended(member& m)
 {
     const int code = m.process.wait();
     m.up = false;
-    const bool wanted = !expected_ && fs::exists(died_);
-    expected_ = expected_ || wanted;
+    // Whoever dies takes the file away.
+    const bool wanted = !dies_next_.empty() && !fs::exists(die_);
     if (!wanted) complaints_.push_back("a process ended with " + std::to_string(code));
     const int expected = way_ == way::shutdown ? 0 : 128 + SIGKILL;
     if (wanted && code != expected) complaints_.push_back("exit code " + std::to_string(code) + " instead of " + std::to_string(expected));
     if (wanted && way_ == way::shutdown && fs::file_time_type::clock::now() - fs::last_write_time(died_) > orderly_end) complaints_.push_back("the shutdown took more than 10 s");
+    if (!wanted) return;
+    const auto next = dies_next_.find(then);
+    dies_next_ = next == std::string::npos ? std::string() : dies_next_.substr(next + then.size());
+    arm();
 }
 
 void bench::supervise()
@@ -131,7 +141,8 @@ void bench::supervise()
     for (auto& m : members_) {
         if (!m.up || m.process.running()) continue;
         ended(m);
-        if (way_ != way::takeover) start(m);
+        const bool another = std::any_of(members_.begin(), members_.end(), [](const member& o) { return o.up; });
+        if (!another) start(m);
     }
 }
 

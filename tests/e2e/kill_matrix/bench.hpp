@@ -30,7 +30,7 @@ class bench {
 public:
     bench(const plant_options& options, way w);
 
-    // `point` as in BATCHBRIDGE_CRASH_AT (core/crash_point.hpp); empty: nobody dies.
+    // `point` as in BATCHBRIDGE_CRASH_AT (core/crash_point.hpp), or "a then b": whoever goes on dies too. Empty: nobody dies.
     void begin(const std::string& point);
     // Orders of this round, in Odoo.
     void make(int count);
@@ -47,7 +47,9 @@ public:
     // Nothing is left to be done by anybody.
     void settle();
 
-    // The name of the point at which somebody died in this round; empty: nobody did.
+    // Empty: somebody died at each point of this round. Else the one that was not reached.
+    const std::string& not_reached() const noexcept { return dies_next_; }
+    // The point at which somebody died last.
     std::string died_at() const;
     // What is wrong about how a process ended.
     const std::vector<std::string>& complaints() const noexcept { return complaints_; }
@@ -63,6 +65,7 @@ private:
         bool up = false;
     };
     void start(member& m);
+    void arm();
     void supervise();
     void ended(member& m);
     bool stands_by(member& m) const;
@@ -70,11 +73,10 @@ private:
 
     way way_;
     plant plant_;
-    std::string die_, died_;
+    std::string die_, died_, dies_next_;      // "" or what is still to come, "a then b"
     std::vector<member> members_;
     baseline base_;
     int made_ = 0;
-    bool expected_ = false;
     std::vector<std::string> complaints_;
 };
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <random>
 #include <sstream>
 #include <thread>
 #include <tuple>
@@ -17,6 +18,8 @@ namespace bb_test::matrix {
 namespace {
 
 // What ends by itself shortly after the last batch: an alert, the last look at a slot.
+constexpr int most_wrong = 3;
+constexpr int most_points = 80;     // about as many as a round of two orders passes
 constexpr auto last_words = std::chrono::seconds(5);
 constexpr auto between_looks = std::chrono::milliseconds(50);
 
@@ -43,22 +46,52 @@ public:
     {
         std::vector<cell> out;
         for (const auto& point : points) {
-            cell c{scenario_.name, point, by_.name, how_, {}, {}};
-            try {
-                if (!bench_) first_round();
-                c.wrong = round(point);
-            } catch (const std::exception& e) {
-                c.wrong.push_back(e.what());
-            }
-            if (!c.wrong.empty() && bench_) c.log = bench_->logs();
-            // What such a round left behind would be found in the next one.
-            if (!c.wrong.empty()) bench_.reset();
+            auto c = one(point);
+            if (std::count_if(out.begin(), out.end(), [](const cell& o) { return !o.wrong.empty(); }) >= most_wrong) c.wrong = {"not played, too many before it"};
+            else played(c);
             out.push_back(std::move(c));
         }
         return out;
     }
 
+    cell drawn(int kills)
+    {
+        auto out = one(std::to_string(kills) + " drawn kills");
+        std::mt19937 random(std::random_device{}());
+        std::uniform_int_distribution<int> nth(1, most_points);
+        std::set<std::string> where;
+        for (int done = 0, tries = 0; done < kills && tries < 3 * kills && out.wrong.empty(); ++tries) {
+            auto c = one("*:" + std::to_string(nth(random)));
+            played(c);
+            if (!bench_ || c.wrong.empty()) ++done;
+            if (bench_ && !bench_->died_at().empty()) where.insert(bench_->died_at());
+            if (c.wrong.empty() || (bench_ && !bench_->not_reached().empty() && c.wrong.size() == 1)) continue;
+            out.wrong = c.wrong;
+            out.wrong.front() += " (died at " + c.point + ")";
+            out.log = c.log;
+        }
+        out.point += ", at " + std::to_string(where.size()) + " different points";
+        return out;
+    }
+
 private:
+    cell one(const std::string& point) const { return {scenario_.name, point, by_.name, how_, {}, {}}; }
+
+    void played(cell& c)
+    {
+        try {
+            if (!bench_) first_round();
+            c.wrong = round(c.point);
+        } catch (const std::exception& e) {
+            c.wrong.push_back(e.what());
+        }
+        if (bench_ && c.point.starts_with("*") && !bench_->died_at().empty()) c.point = bench_->died_at() + ", " + c.point;
+        if (!c.wrong.empty() && bench_) c.log = bench_->logs();
+        // What such a round left behind would be found in the next one. A point that was not reached leaves nothing.
+        const bool only_not_reached = bench_ && !bench_->not_reached().empty() && c.wrong.size() == 1;
+        if (!c.wrong.empty() && !only_not_reached) bench_.reset();
+    }
+
     // The same without a death.
     void first_round()
     {
@@ -83,7 +116,7 @@ private:
         std::vector<std::string> out;
         const auto end = std::chrono::steady_clock::now() + last_words;
         while (!(out = differences(uninterrupted_, end_state(*bench_))).empty() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(between_looks);
-        if (bench_->died_at().empty()) out.push_back("the point was not reached");
+        if (!bench_->not_reached().empty()) out.push_back("not reached: " + bench_->not_reached());
         return out;
     }
 
@@ -117,6 +150,11 @@ std::vector<cell> play(const scenario& s, const std::vector<std::string>& points
 {
     if (points.empty()) return {};
     return player(s, how, by).all(points);
+}
+
+cell draw(const scenario& s, int kills, way how, const protocol& by)
+{
+    return player(s, how, by).drawn(kills);
 }
 
 void print(const std::string& part, const std::vector<cell>& cells)

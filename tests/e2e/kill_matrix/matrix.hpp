@@ -25,7 +25,12 @@ struct cell {
     std::string log;
 };
 
+// `points` in the order given; after `most_wrong` that are not exact the rest is not played.
 std::vector<cell> play(const scenario& s, const std::vector<std::string>& points, way how, const protocol& by);
+
+// Dies `kills` times at points that are drawn, whatever their names. One cell for all: the first that is not exact, or the number
+// of different points.
+cell draw(const scenario& s, int kills, way how, const protocol& by);
 
 // Prints `cells` as a table, point by protocol, into kill-matrix-<part>.txt in $BATCHBRIDGE_FAULT_TABLES, else in the build directory.
 void print(const std::string& part, const std::vector<cell>& cells);

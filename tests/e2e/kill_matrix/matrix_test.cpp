@@ -46,9 +46,14 @@ void every_point(const std::string& part, const std::vector<std::string>& names,
     check(part, cells);
 }
 
-std::string without_count(const std::string& point)
+// The names in "a:2 then b".
+std::set<std::string> names_in(const std::string& points)
 {
-    return point.substr(0, point.find(':'));
+    std::set<std::string> out;
+    const std::regex name("([a-z_.]+)(:[0-9]+)?");
+    for (std::sregex_iterator it(points.begin(), points.end(), name), end; it != end; ++it)
+        if ((*it)[1] != "then") out.insert((*it)[1]);
+    return out;
 }
 
 }  // namespace
@@ -57,7 +62,7 @@ TEST_CASE("every crash point in the sources is in the kill matrix")
 {
     std::set<std::string> covered;
     for (const auto& s : scenarios())
-        for (const auto& p : s.points) covered.insert(without_count(p));
+        for (const auto& p : s.points) covered.merge(names_in(p));
     const std::regex name("BATCHBRIDGE_CRASH_POINT\\(\"([^\"]*)\"\\)");
     std::set<std::string> in_sources;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(BATCHBRIDGE_ROOT "/lib")) {
@@ -135,4 +140,13 @@ TEST_CASE("kill matrix: a second process takes over while persons act")
 TEST_CASE("kill matrix: shutdown in the middle of it")
 {
     every_point("shutdown", {"load", "run", "finish", "offer withdrawn", "held and completed by a person"}, way::shutdown);
+}
+
+TEST_CASE("kill matrix: kills that are drawn")
+{
+    std::vector<cell> cells;
+    const int kills = long_run() ? 100 : 4;
+    for (const auto* name : {"load", "live consumption", "offer withdrawn", "taken out of a taken load", "held and completed by a person"})
+        cells.push_back(draw(scenario_named(name), kills, way::restart, protocols().front()));
+    check("drawn", cells);
 }

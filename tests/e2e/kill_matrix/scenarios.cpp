@@ -212,7 +212,7 @@ std::vector<scenario> table()
     std::vector<scenario> out;
     out.push_back({"load", ordinary,
                    {"sync.fetched", "sync.staged", "load.loading", "load.writing", "plc.writing", "plc.writing:7", "plc.written", "plc.written:12", "load.written", "load.verified", "load.arming", "load.armed", "load.offered",
-                    "load.begun", "commit.before", "commit.after"},
+                    "load.seen_taken", "load.armed then load.seen_taken", "load.arming then line.locked", "load.written then line.taken", "commit.before", "commit.after"},
                    {"load.armed"}, {"plc.writing:7"}, without_live});
     out.push_back({"run", ordinary,
                    {"read.before_commit", "read.committed", "read.before_commit:9", "read.committed:9", "plc.flag_writing", "plc.flag_written", "duty.before", "duty.after", "duty.closed", "commit.before:12", "commit.after:12"},
@@ -223,7 +223,7 @@ std::vector<scenario> table()
                    {"odoo.attempt_committed:2", "finish.marked"}, {"odoo.attempt_committed"}, without_live});
     out.push_back({"live consumption", live, {"odoo.attempt_committed", "odoo.answered", "http.sent:4", "http.sent:6", "http.sent:8"}, {"odoo.answered"}, {}, rig()});
     out.push_back({"offer withdrawn", offer_withdrawn,
-                   {"act.before_commit", "act.committed", "take_out.withdrawing", "take_out.blanking", "take_out.disarmed", "take_out.recorded", "take_out.restaging", "take_out.restaged", "cancelling.ending",
+                   {"load.armed then load.found_armed", "act.before_commit", "act.committed", "take_out.withdrawing", "take_out.blanking", "take_out.disarmed", "take_out.recorded", "take_out.restaging", "take_out.restaged", "cancelling.ending",
                     "cancelling.archived"},
                    {"take_out.disarmed"}, {"take_out.restaging"}, without_live});
     out.push_back({"taken out of a taken load", taken_out_of_a_taken_load,

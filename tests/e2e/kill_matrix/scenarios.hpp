@@ -13,7 +13,7 @@ namespace bb_test::matrix {
 struct scenario {
     std::string name;
     std::function<void(bench&)> play;             // one round, from the making of its orders to what the last person does
-    std::vector<std::string> points;              // as in BATCHBRIDGE_CRASH_AT
+    std::vector<std::string> points;              // bench::begin
     std::vector<std::string> taken_over, stopped; // of these in the usual run too by a second process, and by SIGTERM
     plant_options options{};
 };
