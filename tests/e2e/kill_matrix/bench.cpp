@@ -34,12 +34,6 @@ int port_of(const std::string& log)
     return std::regex_search(log, m, std::regex("listening on http://127\\.0\\.0\\.1:(\\d+)")) ? std::stoi(m[1]) : 0;
 }
 
-std::int64_t number(plant& p, const std::string& statement)
-{
-    const auto text = p.sql(statement);
-    return text.empty() ? 0 : std::stoll(text);
-}
-
 }  // namespace
 
 const char* to_string(way w)
@@ -48,10 +42,24 @@ const char* to_string(way w)
     return w == way::takeover ? "takeover" : "shutdown";
 }
 
-bench::bench(const plant_options& options, way w) : way_(w), plant_(options), die_(plant_.directory() + "/die"), died_(plant_.directory() + "/died"), members_(w == way::takeover ? 2 : 1)
+bench::bench(const plant_options& options, way w) 
+    : way_(w), plant_(options), die_(plant_.directory() + "/die"), died_(plant_.directory() + "/died"), members_(w == way::takeover ? 2 : 1),
+      session_(std::make_unique<sql_session>(plant_.database_url()))
 {
     start(members_.front());
     wait_until("the line", std::chrono::seconds(30), [&] { return members_.front().process.output().find("line taken") != std::string::npos; });
+}
+
+std::string bench::sql(const std::string& statement)
+{
+    const auto r = rows(statement);
+    return r.empty() || r[0].empty() ? std::string() : r[0][0].value_or("");
+}
+
+std::int64_t bench::number(const std::string& statement)
+{
+    const auto text = sql(statement);
+    return text.empty() ? 0 : std::stoll(text);
 }
 
 std::string bench::name(int order) const
@@ -90,15 +98,16 @@ void bench::begin(const std::string& point)
     }
     const auto state = plant_.plc("/state");
     base_.orders = static_cast<std::int64_t>(plant_.odoo("/orders").as_array().size());
-    base_.journal = number(plant_, "select max(id) from journal");
-    base_.time = plant_.sql("select clock_timestamp()");
-    base_.loads = number(plant_, "select max(id) from plc_load");
-    base_.failures = number(plant_, "select max(id) from equipment_failure");
-    base_.requests = number(plant_, "select max(id) from odoo_outbox");
+    base_.journal = number("select max(id) from journal");
+    base_.time = sql("select clock_timestamp()");
+    base_.loads = number("select max(id) from plc_load");
+    base_.failures = number("select max(id) from equipment_failure");
+    base_.requests = number("select max(id) from odoo_outbox");
     base_.loads_taken = state.at("loads_taken").as_int64();
     base_.failures_acknowledged = state.at("failures").at("acknowledged").as_int64();
     base_.violations = plant_.odoo("/violations").as_array().size();
     made_ = 0;
+    ++round_;
     dies_next_ = point;
     complaints_.clear();
     fs::remove(died_);
@@ -159,9 +168,9 @@ void bench::until(const std::string& what, const std::function<bool()>& conditio
             return there;
         });
     } catch (const std::exception& e) {
-        throw std::runtime_error(std::string(e.what()) + "; rows: " + plant_.sql("select string_agg(batch_no || ' ' || state || ' ' || mo_id || ' ' || reason, ', ') from mo_batch") + "; loads: " +
-                                 plant_.sql("select string_agg(number || ' ' || state, ', ') from plc_load where state in ('staged', 'arming')") + "; deliveries: " +
-                                 plant_.sql("select string_agg(kind || ' ' || mo_id || ' ' || state || ' ' || last_error, ', ') from odoo_outbox where state in ('due', 'sending', 'parked')"));
+        throw std::runtime_error(std::string(e.what()) + "; rows: " + sql("select string_agg(batch_no || ' ' || state || ' ' || mo_id || ' ' || reason, ', ') from mo_batch") + "; loads: " +
+                                 sql("select string_agg(number || ' ' || state, ', ') from plc_load where state in ('staged', 'arming')") + "; deliveries: " +
+                                 sql("select string_agg(kind || ' ' || mo_id || ' ' || state || ' ' || last_error, ', ') from odoo_outbox where state in ('due', 'sending', 'parked')"));
     }
 }
 
@@ -193,7 +202,7 @@ bool bench::nothing_left()
 {
     // In one statement, so that it is one moment.
     const auto since = std::to_string(base_.orders);
-    const auto left = number(plant_, "select (select count(*) from mo_batch) + (select count(*) from odoo_outbox where state in ('due', 'sending', 'parked') and kind <> 'maintenance_request') + "
+    const auto left = number("select (select count(*) from mo_batch) + (select count(*) from odoo_outbox where state in ('due', 'sending', 'parked') and kind <> 'maintenance_request') + "
                                      "(select count(*) from plc_duty where done_at is null) + (select count(*) from plc_load where state in ('staged', 'arming')) + "
                                      "(select count(*) from equipment_failure where acknowledged_at is null) + " +
                                          std::to_string(made_) + " - (select count(distinct odoo_id) from mo_histories where odoo_id > " + since + " and status <> 'reset')");

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -55,6 +56,12 @@ public:
     const std::vector<std::string>& complaints() const noexcept { return complaints_; }
     const baseline& base() const noexcept { return base_; }
     plant& at() noexcept { return plant_; }
+    // On a connection that stays, as they are asked often.
+    sql_rows rows(const std::string& statement) { return session_->rows(statement); }
+    std::string sql(const std::string& statement);                            // the first field
+    std::int64_t number(const std::string& statement);                        // 0: null
+    std::int64_t count(const std::string& from) { return number("select count(*) from " + from); }
+    int round() const noexcept { return round_; }
     std::string logs() const;
 
 private:
@@ -76,7 +83,8 @@ private:
     std::string die_, died_, dies_next_;      // "" or what is still to come, "a then b"
     std::vector<member> members_;
     baseline base_;
-    int made_ = 0;
+    int made_ = 0, round_ = 0;
+    std::unique_ptr<sql_session> session_;
     std::vector<std::string> complaints_;
 };
 

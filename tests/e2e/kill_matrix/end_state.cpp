@@ -96,7 +96,7 @@ private:
     {
         if (run.actual.empty() && run.weight == 0) return "nothing dosed";
         if (run.actual == made.actual && run.weight == made.weight) return "the PLC's figures";
-        const auto given = p_.sql("select \"values\" from journal where batch_id = " + batch + " and what = 'api.complete' order by id desc limit 1");
+        const auto given = b_.sql("select \"values\" from journal where batch_id = " + batch + " and what = 'api.complete' order by id desc limit 1");
         if (!given.empty() && amounts_of(json::parse(given)) == run.actual) return "the figures a person gave";
         return "WRONG figures" + shown(run.actual) + ", the PLC has" + shown(made.actual);
     }
@@ -104,7 +104,7 @@ private:
     ended_run history(std::int64_t id, const made_batch& made)
     {
         ended_run last;
-        for (const auto& r : p_.rows("select h.batch_id, h.run, h.status, h.actual_weight_quantity_finished_goods, h.done_marked, h.update_odoo, (select coalesce(json_object_agg(c.silo, c.actual::text), '{}') from "
+        for (const auto& r : b_.rows("select h.batch_id, h.run, h.status, h.actual_weight_quantity_finished_goods, h.done_marked, h.update_odoo, (select coalesce(json_object_agg(c.silo, c.actual::text), '{}') from "
                                      "mo_histories_consumption c where c.history_id = h.id) from mo_histories h where h.odoo_id = " + std::to_string(id) + " order by h.run")) {
             last.actual = amounts_of(json::parse(*r[6]));
             last.weight = hundredths(*r[3]);
@@ -148,11 +148,11 @@ private:
 
     void queue()
     {
-        for (const auto& r : p_.rows("select mo_id || ' is ' || state from mo_batch")) say("queue: " + *r[0]);
-        for (const auto& r : p_.rows("select kind || ' ' || mo_id || ' ' || state from odoo_outbox where id > " + std::to_string(b_.base().requests) + " and (state in ('due', 'sending', 'parked') or kind <> 'consumption') and kind <> 'maintenance_request'"))
+        for (const auto& r : b_.rows("select mo_id || ' is ' || state from mo_batch")) say("queue: " + *r[0]);
+        for (const auto& r : b_.rows("select kind || ' ' || mo_id || ' ' || state from odoo_outbox where id > " + std::to_string(b_.base().requests) + " and (state in ('due', 'sending', 'parked') or kind <> 'consumption') and kind <> 'maintenance_request'"))
             say("delivery: " + *r[0]);
-        for (const auto& r : p_.rows("select state || ' ' || count(*) from plc_load where id > " + std::to_string(b_.base().loads) + " group by state")) say("loads: " + *r[0]);
-        for (const auto& r : p_.rows("select mo_id from plc_duty where done_at is null")) say("owed to the PLC: " + *r[0]);
+        for (const auto& r : b_.rows("select state || ' ' || count(*) from plc_load where id > " + std::to_string(b_.base().loads) + " group by state")) say("loads: " + *r[0]);
+        for (const auto& r : b_.rows("select mo_id from plc_duty where done_at is null")) say("owed to the PLC: " + *r[0]);
     }
 
     // What was done and may have been done: the journal, and what is marked as unclear.
@@ -160,14 +160,14 @@ private:
     {
         const auto since = std::to_string(b_.base().journal);
         // A batch may have ended before anybody was there to see it run.
-        for (const auto& r : p_.rows("select distinct what || case when mo_id = '' then '' else ' of ' || mo_id end from journal where what <> 'batch.running' and id > " + since)) say("effect " + *r[0]);
-        for (const auto& r : p_.rows("select distinct 'odoo.' || a.call || ' of ' || o.mo_id from odoo_attempt a join odoo_outbox o on o.id = a.outbox_id where a.outcome is null and a.odoo_id > " + std::to_string(b_.base().orders)))
+        for (const auto& r : b_.rows("select distinct what || case when mo_id = '' then '' else ' of ' || mo_id end from journal where what <> 'batch.running' and id > " + since)) say("effect " + *r[0]);
+        for (const auto& r : b_.rows("select distinct 'odoo.' || a.call || ' of ' || o.mo_id from odoo_attempt a join odoo_outbox o on o.id = a.outbox_id where a.outcome is null and a.odoo_id > " + std::to_string(b_.base().orders)))
             say("effect " + *r[0]);
     }
 
     void others()
     {
-        for (const auto& r : p_.rows("select kind || ' (' || subject || ')' from alert where state <> 'resolved' and last_at > '" + b_.base().time + "'")) say("alert: " + *r[0]);
+        for (const auto& r : b_.rows("select kind || ' (' || subject || ')' from alert where state <> 'resolved' and last_at > '" + b_.base().time + "'")) say("alert: " + *r[0]);
         const auto violations = p_.odoo("/violations").as_array();
         for (auto i = b_.base().violations; i < violations.size(); ++i) say("WRONG in Odoo: " + std::string(violations[i].as_string()));
         for (const auto& c : b_.complaints()) say("WRONG: " + c);
@@ -175,7 +175,7 @@ private:
 
     void failures()
     {
-        for (const auto& r : p_.rows("select f.description || ', ' || f.time_source || case when f.acknowledged_at is null then '' else ', acknowledged' end || ', ' || (select count(*) from odoo_outbox o where o.kind = "
+        for (const auto& r : b_.rows("select regexp_replace(f.description, '[0-9]', '') || ', ' || f.time_source || case when f.acknowledged_at is null then '' else ', acknowledged' end || ', ' || (select count(*) from odoo_outbox o where o.kind = "
                                      "'maintenance_request' and (o.payload ->> 'failure_id')::bigint = f.id) || ' requests' from equipment_failure f where f.id > " + std::to_string(b_.base().failures)))
             say("failure: " + *r[0]);
         say(std::to_string(plc_.at("failures").at("acknowledged").as_int64() - b_.base().failures_acknowledged) + " failures acknowledged at the PLC");

@@ -17,17 +17,17 @@ std::string text(std::int64_t n)
 
 std::string batch_of(bench& b, int order)
 {
-    return b.at().sql("select id from mo_batch where odoo_id = " + text(b.id(order)));
+    return b.sql("select id from mo_batch where odoo_id = " + text(b.id(order)));
 }
 
 bool is(bench& b, int order, const std::string& state)
 {
-    return b.at().count("mo_batch where odoo_id = " + text(b.id(order)) + " and state = '" + state + "'") > 0;
+    return b.count("mo_batch where odoo_id = " + text(b.id(order)) + " and state = '" + state + "'") > 0;
 }
 
 bool archived(bench& b, int order)
 {
-    return b.at().count("mo_histories where odoo_id = " + text(b.id(order))) > 0;
+    return b.count("mo_histories where odoo_id = " + text(b.id(order))) > 0;
 }
 
 void speed(bench& b, int n)
@@ -66,10 +66,10 @@ void ordinary(bench& b)
 void live(bench& b)
 {
     speed(b, 60);
-    b.make(2);
+    b.make(1);
     until_running(b, 1);
     b.until("a live value", [&] {
-        return b.at().count("odoo_attempt where call = 'write_consumption' and started_at < now() - interval '300 milliseconds' and odoo_id = " + text(b.id(1))) > 0;
+        return b.count("odoo_attempt where call = 'write_consumption' and started_at < now() - interval '300 milliseconds' and odoo_id = " + text(b.id(1))) > 0;
     });
     speed(b, fast);
 }
@@ -81,7 +81,7 @@ void offer_withdrawn(bench& b)
     b.until("the offer", [&] { return is(b, 1, "loaded") && is(b, 2, "loaded") && is(b, 3, "loaded"); });
     take_out(b, 1, "cancel");
     b.until("the new offer", [&] {
-        return b.at().count("mo_batch where state = 'loaded' and batch_no = 1 and odoo_id = " + text(b.id(2)) + " and load = (select max(id) from plc_load where state = 'arming')") == 1;
+        return b.count("mo_batch where state = 'loaded' and batch_no = 1 and odoo_id = " + text(b.id(2)) + " and load = (select max(id) from plc_load where state = 'arming')") == 1;
     });
     take(b, true);
 }
@@ -94,7 +94,7 @@ void taken_out_of_a_taken_load(bench& b)
     take_out(b, 2, "cancel");
     take_out(b, 3, "reset");
     b.until("both to be blanked", [&] {
-        return b.at().count("mo_batch where state = 'cancelling' and not disarmed") == 0 && b.at().count("mo_batch where state in ('loaded', 'queued', 'loading')") == 0;
+        return b.count("mo_batch where state = 'cancelling' and not disarmed") == 0 && b.count("mo_batch where state in ('loaded', 'queued', 'loading')") == 0;
     });
     speed(b, fast);
 }
@@ -102,7 +102,7 @@ void taken_out_of_a_taken_load(bench& b)
 // The figures of a person who weighed what lay there: of a silo that the order names.
 std::string weighed(bench& b, int order)
 {
-    const auto silo = b.at().sql("select c.silo from mo_batch_consumption c join mo_batch b on b.id = c.batch_id where c.planned > 0 and b.odoo_id = " + text(b.id(order)) + " order by c.silo limit 1");
+    const auto silo = b.sql("select c.silo from mo_batch_consumption c join mo_batch b on b.id = c.batch_id where c.planned > 0 and b.odoo_id = " + text(b.id(order)) + " order by c.silo limit 1");
     return R"({"produced": "12.34", "actuals": {")" + silo + R"(": "12.34"}, "reason": "weighed by hand"})";
 }
 
@@ -145,12 +145,12 @@ void parked(bench& b)
     speed(b, fast);
     const auto finish = "odoo_outbox where kind = 'finish' and odoo_id = " + text(b.id(1));
     b.until("the parked order", [&] { return is(b, 1, "parked"); });
-    const auto parkings = [&] { return b.at().count("journal where what = 'parked.finish' and mo_id = '" + b.name(1) + "'"); };
+    const auto parkings = [&] { return b.count("journal where what = 'parked.finish' and mo_id = '" + b.name(1) + "'"); };
     const auto before = parkings();
     b.ask("retry", [&b] { return "/api/v1/batches/" + batch_of(b, 1) + "/retry"; }, R"({"reason": "looked at it"})", [&] { return !is(b, 1, "parked") || parkings() > before; });
     b.until("it to be parked again", [&] { return is(b, 1, "parked") && parkings() > before; });
     std::string actuals, produced;
-    for (const auto& r : b.at().rows("select c.silo, c.planned, b.quantity_goods from mo_batch_consumption c join mo_batch b on b.id = c.batch_id where c.planned > 0 and b.odoo_id = " + text(b.id(1)))) {
+    for (const auto& r : b.rows("select c.silo, c.planned, b.quantity_goods from mo_batch_consumption c join mo_batch b on b.id = c.batch_id where c.planned > 0 and b.odoo_id = " + text(b.id(1)))) {
         actuals += (actuals.empty() ? "\"" : ", \"") + *r[0] + "\": \"" + *r[1] + "\"";
         produced = *r[2];
     }
@@ -170,8 +170,8 @@ std::string clock_words()
 
 void failure_with(bench& b, const std::string& time)
 {
-    b.at().plc("/failure", R"({"equipment": "SILO-103", "info": "MOTOR_TRIP", "time": )" + time + "}");
-    b.until("the failure", [&] { return b.at().count("equipment_failure where acknowledged_at is not null and id > " + text(b.base().failures)) == 1; });
+    b.at().plc("/failure", R"({"equipment": "SILO-103", "info": "TRIP )" + text(b.round()) + R"(", "time": )" + time + "}");
+    b.until("the failure", [&] { return b.count("equipment_failure where acknowledged_at is not null and id > " + text(b.base().failures)) == 1; });
 }
 
 void failure(bench& b)
@@ -190,7 +190,7 @@ void started_over(bench& b)
     b.make(2);
     b.until("the offer", [&] { return is(b, 1, "loaded") && is(b, 2, "loaded"); });
     b.at().plc("/reboot", "{}");
-    b.until("the line to pause", [&] { return b.at().count("alert where kind = 'plc_reset' and state = 'open'") == 1; });
+    b.until("the line to pause", [&] { return b.count("alert where kind = 'plc_reset' and state = 'open'") == 1; });
     b.ask("start-over", [] { return std::string("/api/v1/lines/line1/start-over"); }, R"({"reason": "battery replaced"})");
     take(b, true);
 }
