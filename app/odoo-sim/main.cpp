@@ -32,7 +32,7 @@ int serve(const po::variables_map& args)
     options.latency = std::chrono::milliseconds(args["latency-ms"].as<int>());
 
     boost::asio::io_context ioc(1);
-    sim::jsonrpc_front front(ioc.get_executor(), model, options, args.count("log") > 0 ? args["log"].as<std::string>() : "");
+    sim::odoo_server front(ioc.get_executor(), model, options, args.count("log") > 0 ? args["log"].as<std::string>() : "");
     http::server_limits limits;
     limits.body_bytes = 16ULL << 20;
     limits.connections = 512;
@@ -66,12 +66,12 @@ int serve(const po::variables_map& args)
 
 int main(int argc, char** argv)
 {
-    po::options_description options("odoo-sim: a simulated Odoo 18 for demos and tests, not for production");
+    po::options_description options("odoo-sim: a simulated Odoo 18 or 19 with the plant's SCADA module, for demos and tests, not for production");
     options.add_options()("help", "this text")("listen", po::value<std::string>()->default_value("127.0.0.1"), "address")(
         "port", po::value<std::uint16_t>()->default_value(0), "HTTP port, 0 = any free one")("control-port", po::value<std::uint16_t>()->default_value(0), "control port")(
         "db", po::value<std::string>()->default_value("factory"), "database")("user", po::value<std::string>()->default_value("plcbridge"), "login")(
         "password", po::value<std::string>()->default_value("plc"), "password")("api-key", po::value<std::string>(), "API key")(
-        "version", po::value<std::string>()->default_value("18.0+e-20241005"), "server_version")("generate", po::value<int>()->default_value(0), "orders to begin with")(
+        "version", po::value<std::string>()->default_value("18.0+e-20241005"), "server_version; 19.0 answers /json/2 too")("generate", po::value<int>()->default_value(0), "orders to begin with")(
         "seed", po::value<std::uint64_t>()->default_value(1), "of the generated orders")("latency-ms", po::value<int>()->default_value(0), "time each call takes")(
         "tls-cert", po::value<std::string>(), "PEM file: serve https")("tls-key", po::value<std::string>(), "PEM file")("log", po::value<std::string>(), "JSON lines, one per call");
     try {

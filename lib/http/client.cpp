@@ -8,6 +8,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
@@ -30,6 +31,18 @@ client_options client_options::plain(std::string url)
     client_options o;
     o.base_url = std::move(url);
     return o;
+}
+
+bool same_name(std::string_view a, std::string_view b) noexcept
+{
+    return beast::iequals(beast::string_view(a.data(), a.size()), beast::string_view(b.data(), b.size()));
+}
+
+std::string response::header(std::string_view name) const
+{
+    for (const auto& [key, value] : headers)
+        if (same_name(key, name)) return value;
+    return {};
 }
 
 std::optional<std::string> ca_file_fault(const std::string& path)
@@ -174,6 +187,7 @@ struct client::impl {
         auto message = parser.release();
         in.status = message.result_int();
         in.content_type = std::string(message[bhttp::field::content_type]);
+        for (const auto& field : message.base()) in.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
         in.body = std::move(message.body());
         co_return in;
     }

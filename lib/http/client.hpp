@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -64,7 +65,12 @@ struct request {
 struct response {
     unsigned status = 0;
     std::string content_type, body;
+    std::vector<std::pair<std::string, std::string>> headers;   // as they came, repeated ones too
+    // The first of that name, letter case ignored; empty: there is none.
+    std::string header(std::string_view name) const;
 };
+// Header names, letter case ignored.
+bool same_name(std::string_view a, std::string_view b) noexcept;
 
 // Owner's thread only; any number of requests at a time.
 class client {

@@ -165,6 +165,7 @@ asio::awaitable<void> server::talk(Stream& stream)
         response.set(bhttp::field::content_type, answer.content_type);
         response.set(bhttp::field::cache_control, "no-store");
         if (!answer.www_authenticate.empty()) response.set(bhttp::field::www_authenticate, answer.www_authenticate);
+        for (const auto& [name, value] : answer.headers) response.set(name, value);
         response.keep_alive(keep);
         response.body() = std::move(answer.body);
         response.prepare_payload();

@@ -14,6 +14,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace boost::asio::ssl {
 class context;
@@ -44,6 +46,7 @@ struct server_response {
     bool keep_alive = true;   // false: Connection: close
     ending end = ending::normal;
     std::string www_authenticate;
+    std::vector<std::pair<std::string, std::string>> headers;   // more of them: Date, Set-Cookie, Location
 
     static server_response json(unsigned status, const boost::json::value& v);
     // {"error": text}

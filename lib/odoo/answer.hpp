@@ -16,6 +16,7 @@ struct answer {
         foreign   // not Odoo's: a proxy's page, broken JSON, an error without a name
     };
     kind what = kind::foreign;
+    unsigned status = 200;         // HTTP
     boost::json::value value;      // kind value; null when the method returned nothing
     boost::json::value id;         // the echoed id, null when there was none
     bool enveloped = false;        // false: the value came bare
@@ -23,7 +24,9 @@ struct answer {
     std::string reason;            // kind foreign: what came instead
 };
 
-// Never throws for bad input. The server's traceback (`debug`) is dropped here.
+// JSON-RPC. Never throws for bad input. The server's traceback (`debug`) is dropped here.
 answer normalise(unsigned status, std::string_view content_type, std::string_view body);
+// JSON-2: the bare value with 200, an error's {name, message, ..} with any other status. The same care.
+answer normalise_bare(unsigned status, std::string_view content_type, std::string_view body);
 
 }  // namespace batchbridge::odoo

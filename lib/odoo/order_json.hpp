@@ -17,7 +17,7 @@ namespace batchbridge::odoo {
 
 // Fields beyond the recorded minimum that some server may not know: a field unknown to Odoo fails the whole call
 // (builtins.ValueError, h15b), so they are given up one step at a time.
-enum class detail { full, without_location, without_scrapped, minimal };
+enum class detail { full, without_scrapped, without_location, minimal };
 inline constexpr detail last_detail = detail::minimal;
 
 // The nested specification of web_search_read and web_read.

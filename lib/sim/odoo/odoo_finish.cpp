@@ -1,5 +1,6 @@
-// button_mark_done: what it books, and what it answers instead of booking (odoo18.md, section 6).
+// button_mark_done: what it books, and what it answers instead of booking (section 6 of odoo18.md and odoo19.md).
 #include "sim/odoo/odoo_model.hpp"
+#include "sim/odoo/odoo_record.hpp"
 
 #include <boost/json/parse.hpp>
 
@@ -14,15 +15,19 @@ using core::decimal;
 
 namespace {
 
-// A window action as d02 and d04 recorded it.
-json::value wizard(int id, const char* name, const char* action, const char* model, json::object context)
+// A window action as d02 and d04 recorded it on 18, d_done_less_no_context and d_strict_no_context on 19.
+json::value wizard(const odoo_options& o, int id, const char* name, const char* action, const char* model, json::object context)
 {
-    auto out = json::parse(R"({"id":0,"name":"","type":"ir.actions.act_window","xml_id":"","path":false,"help":false,"binding_model_id":false,
+    const char* shape_18 = R"({"id":0,"name":"","type":"ir.actions.act_window","xml_id":"","path":false,"help":false,"binding_model_id":false,
         "binding_type":"action","binding_view_types":"list,form","display_name":"","view_id":false,"domain":false,"context":{},"res_id":0,"res_model":"",
         "target":"new","view_mode":"form","mobile_view_mode":"kanban","views":[[false,"form"]],"limit":80,"groups_id":[],"search_view_id":false,
-        "embedded_action_ids":[],"filter":false})")
-                   .as_object();
-    out["id"] = id;
+        "embedded_action_ids":[],"filter":false})";
+    const char* shape_19 = R"({"id":0,"display_name":"","name":"","type":"ir.actions.act_window","xml_id":"","path":false,"help":false,"binding_model_id":false,
+        "binding_type":"action","binding_view_types":"list,form","view_id":false,"domain":false,"context":{},"res_id":0,"res_model":"",
+        "target":"new","view_mode":"form","mobile_view_mode":"kanban","views":[[false,"form"]],"limit":80,"group_ids":[],"search_view_id":false,
+        "embedded_action_ids":[],"filter":false,"cache":true})";
+    auto out = json::parse(o.is_19() ? shape_19 : shape_18).as_object();
+    out["id"] = o.is_19() ? id + 30 : id;
     out["name"] = json::value(name);
     out["display_name"] = json::value(name);
     out["xml_id"] = json::value(action);
@@ -48,7 +53,7 @@ json::array only(std::int64_t id)
 }
 
 // Components that were not consumed as the bill of materials says for what was produced.
-json::array deviations(const sim_order& o)
+json::array deviations(const odoo_options& options, const sim_order& o)
 {
     json::array lines;
     if (o.consumption == "flexible" || o.quantity.is_zero()) return lines;
@@ -60,7 +65,7 @@ json::array deviations(const sim_order& o)
         line["mrp_production_id"] = o.id;
         line["product_id"] = m.product_id;
         line["consumption"] = json::value(o.consumption);
-        line["product_uom_id"] = 12;
+        line["product_uom_id"] = uom_record(options, m.uom).at("id");
         line["product_consumed_qty_uom"] = consumed.to_double();
         line["product_expected_qty_uom"] = expected.to_double();
         lines.push_back(created(std::move(line)));
@@ -68,16 +73,16 @@ json::array deviations(const sim_order& o)
     return lines;
 }
 
-json::value consumption_warning(const sim_order& o, json::array lines)
+json::value consumption_warning(const odoo_options& options, const sim_order& o, json::array lines)
 {
     json::object context;
     context["default_mrp_production_ids"] = only(o.id);
     context["default_mrp_consumption_warning_line_ids"] = std::move(lines);
     context["form_view_ref"] = false;
-    return wizard(289, "Consumption Warning", "mrp.action_mrp_consumption_warning", "mrp.consumption.warning", std::move(context));
+    return wizard(options, 289, "Consumption Warning", "mrp.action_mrp_consumption_warning", "mrp.consumption.warning", std::move(context));
 }
 
-json::value backorder_question(const sim_order& o)
+json::value backorder_question(const odoo_options& options, const sim_order& o)
 {
     json::object line;
     line["mrp_production_id"] = o.id;
@@ -88,7 +93,7 @@ json::value backorder_question(const sim_order& o)
     context["always_backorder_mo_ids"] = json::array{};
     context["default_mrp_production_ids"] = only(o.id);
     context["default_mrp_production_backorder_line_ids"] = std::move(lines);
-    return wizard(288, "You produced less than initial demand", "mrp.action_mrp_production_backorder", "mrp.production.backorder", std::move(context));
+    return wizard(options, 288, options.is_19() ? "You produced less than the initial demand" : "You produced less than initial demand", "mrp.action_mrp_production_backorder", "mrp.production.backorder", std::move(context));
 }
 
 // Automatic printing: an action, although the order is done (d10).
@@ -115,11 +120,6 @@ json::value print_action(const sim_order& o, json::object context)
     return out;
 }
 
-core::utc_time now()
-{
-    return std::chrono::floor<std::chrono::seconds>(core::utc_now());
-}
-
 }  // namespace
 
 // Stock moves. A move that is not picked, or picked with nothing, ends as cancelled (z01).
@@ -132,21 +132,17 @@ void odoo_model::book(sim_order& o)
     }
     o.state = "done";
     o.qty_produced = o.qty_producing;
-    o.date_finished = o.write_date = now();
+    o.date_finished = o.write_date = odoo_now();
     if (++o.finished_times > 1) violation(o.name + ": finished twice");
 }
 
-json::value odoo_model::mark_done(sim_order& o, const json::object& context)
+json::value odoo_model::mark_done(sim_order& o, const odoo_arguments& a)
 {
     ++o.done_calls;
-    const auto skip = [&](const char* key) {
-        const auto* v = context.if_contains(key);
-        return v != nullptr && v->is_bool() && v->get_bool();
-    };
     // `true` proves nothing (f02, f03, e01).
     if (o.state == "cancel") return true;
     if (o.state == "done") {
-        o.date_finished = now();
+        o.date_finished = odoo_now();
         return true;
     }
     if (o.qty_producing.is_zero()) {
@@ -158,12 +154,12 @@ json::value odoo_model::mark_done(sim_order& o, const json::object& context)
         }
         violation(o.name + ": done with qty_producing 0 booked planned quantities");
     } else {
-        auto lines = deviations(o);
-        if (!lines.empty() && !skip("skip_consumption")) return consumption_warning(o, std::move(lines));
-        if (o.qty_producing < o.quantity && !skip("skip_backorder")) return backorder_question(o);
+        auto lines = deviations(options_, o);
+        if (!lines.empty() && !a.skip("skip_consumption")) return consumption_warning(options_, o, std::move(lines));
+        if (o.qty_producing < o.quantity && !a.skip("skip_backorder")) return backorder_question(options_, o);
     }
     book(o);
-    if (o.auto_print) return print_action(o, context);
+    if (o.auto_print) return print_action(o, a.context);
     return true;
 }
 

@@ -1,12 +1,9 @@
 #include "sim/odoo/odoo_model.hpp"
 
-#include "sim/odoo/odoo_record.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <random>
-#include <optional>
 #include <set>
 
 namespace batchbridge::sim {
@@ -20,31 +17,6 @@ const decimal cent = *decimal::parse("0.01");
 
 const char* const cancelled_move = "You cannot change a cancelled stock move, create a new line instead.";
 
-// As a float field takes it: empty is 0, a text must be a number (h17).
-decimal number_of(const json::value& v)
-{
-    if (v.is_null() || (v.is_bool() && !v.get_bool())) return 0;
-    if (v.is_int64()) return *decimal::parse(std::to_string(v.get_int64()));
-    if (v.is_double()) {
-        if (auto d = decimal::from_double(v.get_double())) return *d;
-    }
-    if (v.is_string()) {
-        if (auto d = decimal::parse(std::string_view(v.get_string()))) return *d;
-        throw odoo_fault("builtins.ValueError", fmt::format("could not convert string to float: '{}'", std::string_view(v.get_string())));
-    }
-    throw odoo_fault("builtins.TypeError", "float() argument must be a string or a real number");
-}
-
-odoo_fault missing(const char* model, std::int64_t id)
-{
-    return {"odoo.exceptions.MissingError", fmt::format("Record does not exist or has been deleted.\n(Record: {}({},), User: 6)", model, id)};
-}
-
-core::utc_time now()
-{
-    return std::chrono::floor<std::chrono::seconds>(core::utc_now());
-}
-
 // The reservation follows `quantity` until the move has ended (c01, z01).
 void reserve(sim_move& m)
 {
@@ -56,25 +28,6 @@ sim_move* find_move(sim_order& o, std::int64_t id)
 {
     const auto it = std::find_if(o.moves.begin(), o.moves.end(), [id](const sim_move& m) { return m.id == id; });
     return it == o.moves.end() ? nullptr : &*it;
-}
-
-void change_move(sim_move& m, const json::object& values)
-{
-    if (m.state == "cancel") throw odoo_fault("odoo.exceptions.UserError", cancelled_move);
-    for (const auto& [field, value] : values) {
-        if (field == "quantity") {
-            const auto q = number_of(value);
-            if (q < 0) throw odoo_fault("odoo.exceptions.ValidationError", "Please enter a positive quantity.");
-            m.quantity = q.rounded_to(cent);
-        } else if (field == "picked") {
-            m.picked = value.as_bool();
-        } else if (field == "manual_consumption") {
-            m.manual = value.as_bool();
-        } else {
-            throw odoo_fault("builtins.ValueError", fmt::format("Invalid field '{}' on model 'stock.move'", std::string_view(field)));
-        }
-    }
-    reserve(m);
 }
 
 // What follows for the order from its moves and from qty_producing.
@@ -94,7 +47,35 @@ bool same_figures(const sim_order& a, const sim_order& b)
 
 }  // namespace
 
-odoo_model::odoo_model(std::uint64_t seed) : seed_(seed) {}
+decimal number_of(const json::value& v)
+{
+    if (v.is_null() || (v.is_bool() && !v.get_bool())) return 0;
+    if (v.is_int64()) return *decimal::parse(std::to_string(v.get_int64()));
+    if (v.is_double()) {
+        if (auto d = decimal::from_double(v.get_double())) return *d;
+    }
+    if (v.is_string()) {
+        if (auto d = decimal::parse(std::string_view(v.get_string()))) return *d;
+        throw odoo_fault("builtins.ValueError", fmt::format("could not convert string to float: '{}'", std::string_view(v.get_string())));
+    }
+    throw odoo_fault("builtins.TypeError", "float() argument must be a string or a real number");
+}
+
+core::utc_time odoo_now()
+{
+    return std::chrono::floor<std::chrono::seconds>(core::utc_now());
+}
+
+odoo_model::odoo_model(std::uint64_t seed) : seed_(seed)
+{
+    for (int silo = 101; silo <= 115; ++silo) {
+        sim_equipment e;
+        e.id = silo - 100;
+        e.serial_no = fmt::format("{}{}", silo > 113 ? "LQ" : "SILO-", silo);
+        e.name = "Machine " + e.serial_no;
+        equipment_.push_back(std::move(e));
+    }
+}
 
 sim_order* odoo_model::order(std::int64_t id)
 {
@@ -117,7 +98,7 @@ std::int64_t odoo_model::create(const json::object& what)
     text(what, "state", o.state);
     text(what, "consumption", o.consumption);
     if (const auto* v = what.if_contains("auto_print")) o.auto_print = v->as_bool();
-    o.create_date = o.write_date = now();
+    o.create_date = o.write_date = odoo_now();
     o.date_start = o.create_date;
     std::string start;
     text(what, "date_start", start);
@@ -172,74 +153,118 @@ std::vector<std::int64_t> odoo_model::generate(int count)
     return out;
 }
 
-std::int64_t odoo_model::written_order(const std::string& method, const json::array& args)
+void odoo_model::change_move(sim_move& m, const json::object& values) const
 {
-    static const std::set<std::string> writes{"write", "button_mark_done", "action_cancel", "action_start", "unlink"};
-    if (!writes.contains(method) || args.empty() || !args[0].is_array() || args[0].get_array().empty() || !args[0].get_array()[0].is_int64()) return 0;
-    return args[0].get_array()[0].get_int64();
+    if (m.state == "cancel") throw user_error(cancelled_move);
+    for (const auto& [field, value] : values) {
+        if (field == "quantity") {
+            const auto q = number_of(value);
+            if (q < 0) throw odoo_fault("odoo.exceptions.ValidationError", "Please enter a positive quantity.");
+            m.quantity = q.rounded(options_.digits);
+            if (m.quantity.rounded_to(options_.rounding_of(m.uom)) != m.quantity)
+                throw user_error(fmt::format("\nThe quantity done for the product [{}] {} doesn't respect the rounding precision defined on the unit of measure {}.\n"
+                                             "Please change the quantity done or the rounding precision of your unit of measure.",
+                                             m.product_code, m.product_name, m.uom));
+        } else if (field == "picked") {
+            m.picked = value.as_bool();
+        } else if (field == "manual_consumption") {
+            m.manual = value.as_bool();
+        } else {
+            throw bad_write_field(options_, field, "stock.move");
+        }
+    }
+    reserve(m);
 }
 
-std::vector<sim_order*> odoo_model::search(const json::array& domain, std::string_view order)
+// A component that is not in the recipe: a move with demand 0 (c04). Doing it twice gives two.
+sim_move odoo_model::new_move(const json::object& values)
 {
-    // A wrong field is noticed whether there are orders or not (h14).
-    matches(sim_order{}, domain);
-    comes_before(sim_order{}, sim_order{}, order);
-    std::vector<sim_order*> out;
-    for (auto& [id, o] : orders_)
-        if (matches(o, domain)) out.push_back(&o);
-    std::stable_sort(out.begin(), out.end(), [&](const sim_order* a, const sim_order* b) { return comes_before(*a, *b, order); });
-    return out;
+    sim_move m;
+    m.product_id = values.at("product_id").as_int64();
+    m.product_name = fmt::format("product {}", m.product_id);
+    for (const auto& [id, o] : orders_)
+        for (const auto& other : o.moves)
+            if (other.product_id == m.product_id) {
+                m.product_code = other.product_code;
+                m.product_name = other.product_name;
+            }
+    json::object rest = values;
+    for (const char* known : {"product_id", "product_uom"}) rest.erase(known);
+    if (const auto* planned = rest.if_contains("product_uom_qty")) m.planned = number_of(*planned);
+    rest.erase("product_uom_qty");
+    change_move(m, rest);
+    m.id = next_move_++;
+    return m;
 }
 
-void odoo_model::write(sim_order& o, const json::object& values)
+void odoo_model::complain(const call_facts& facts, std::string text)
+{
+    if (facts.late) late_effects_.push_back(std::move(text));
+    else violation(std::move(text));
+}
+
+void odoo_model::write(sim_order& o, const json::object& values, const call_facts& facts)
 {
     // All of it or nothing (j02): on copies, put in place at the end.
     std::map<std::int64_t, sim_order> changed{{o.id, o}};
     auto& mine = changed.at(o.id);
-    std::vector<std::string> complaints;
-    const auto move_of = [&](std::int64_t id) -> sim_move& {
-        if (auto* m = find_move(mine, id)) return *m;
+    std::vector<std::string> foreign;
+    const auto move_of = [&](const json::value& id) -> sim_move& {
+        const auto number = id.is_int64() ? id.get_int64() : 0;
+        if (auto* m = find_move(mine, number)) return *m;
         // Accepted, and it changes the other order (odoo18.md, section 5).
         for (auto& [other_id, other] : orders_) {
-            if (find_move(other, id) == nullptr) continue;
-            complaints.push_back(fmt::format("{}: a write changed move {} of {}", o.name, id, other.name));
-            return *find_move(changed.emplace(other_id, other).first->second, id);
+            if (find_move(other, number) == nullptr) continue;
+            foreign.push_back(fmt::format("{}: a write changed move {} of {}", o.name, number, other.name));
+            return *find_move(changed.emplace(other_id, other).first->second, number);
         }
-        throw missing("stock.move", id);
+        throw missing(options_, "stock.move", id);
     };
     for (const auto& [key, v] : values) {
         if (key == "qty_producing") {
-            mine.qty_producing = number_of(v).rounded_to(cent);
+            mine.qty_producing = number_of(v).rounded(options_.digits);
+        } else if (key == "product_qty") {
+            mine.quantity = number_of(v);
+            if (mine.quantity <= 0) throw odoo_fault("odoo.exceptions.ValidationError", "The operation cannot be completed: The quantity to produce must be positive!");
+        } else if (key == "priority") {
+            mine.priority = std::string(v.as_string());
+        } else if (key == "origin") {
+            mine.origin = v.is_string() ? std::string(v.get_string()) : std::string();
         } else if (key == "move_raw_ids") {
             for (const auto& command : v.as_array()) {
                 const auto& c = command.as_array();
-                if (c.at(0).as_int64() != 1) throw odoo_fault("builtins.ValueError", "the simulator knows only update commands");
-                change_move(move_of(c.at(1).as_int64()), c.at(2).as_object());
+                const auto kind = c.at(0).as_int64();
+                if (kind == 1) change_move(move_of(c.at(1)), c.at(2).as_object());
+                else if (kind == 0) mine.moves.push_back(new_move(c.at(2).as_object()));
+                // Anything else is passed over without a word (h_bad_command).
             }
         } else {
-            throw odoo_fault("builtins.ValueError", fmt::format("Invalid field '{}' on model 'mrp.production'", std::string_view(key)));
+            throw bad_write_field(options_, key, "mrp.production");
         }
     }
     for (auto& [id, copy] : changed) {
-        auto& before = orders_.at(id);
-        copy.write_date = now();
+        const auto& before = orders_.at(id);
+        copy.write_date = odoo_now();
         progress(copy);
-        if (before.state == "done") {
-            if (!same_figures(before, copy)) complaints.push_back(copy.name + ": a write changed an order that is done (it moves stock)");
-            copy.qty_produced = copy.qty_producing;
-        }
+        if (before.state != "done") continue;
+        const bool moved = !same_figures(before, copy);
+        copy.qty_produced = copy.qty_producing;
+        // Finished by somebody between the client's look and its write: nobody's fault.
+        auto fair = facts;
+        fair.late = facts.late || !facts.done_before;
+        if (id == o.id || moved) complain(fair, copy.name + (moved ? ": a write changed an order that is done (it moves stock)" : ": a write to an order that is done (nothing changed)"));
     }
     if (values.contains("qty_producing")) ++mine.final_writes;
     else ++mine.consumption_writes;
     for (auto& [id, copy] : changed) orders_.at(id) = std::move(copy);
-    for (auto& text : complaints) violation(std::move(text));
+    for (auto& text : foreign) violation(std::move(text));
 }
 
 void odoo_model::cancel(sim_order& o)
 {
     if (o.state == "done") return;
     o.state = "cancel";
-    o.write_date = now();
+    o.write_date = odoo_now();
     for (auto& m : o.moves) {
         m.state = "cancel";
         m.quantity = 0;
@@ -267,83 +292,7 @@ void odoo_model::change_quantity(sim_order& o, const decimal& quantity)
         reserve(m);
     }
     o.quantity = quantity;
-    o.write_date = now();
-}
-
-json::value odoo_model::read_many(const std::string& method, const json::array& args, const json::object& keywords)
-{
-    const auto* order = keywords.if_contains("order");
-    const auto found = search(args.at(0).as_array(), order != nullptr && order->is_string() ? std::string_view(order->get_string()) : "priority desc, date_start asc, id");
-    if (method == "search_count") return found.size();
-    const auto number = [&](const char* key) -> std::optional<std::size_t> {
-        const auto* v = keywords.if_contains(key);
-        if (v == nullptr || !v->is_int64() || v->get_int64() <= 0) return std::nullopt;
-        return static_cast<std::size_t>(v->get_int64());
-    };
-    const bool nested = method == "web_search_read";
-    const auto* specification = nested ? &keywords.at("specification").as_object() : nullptr;
-    const auto* fields = keywords.if_contains("fields");
-    const auto* names = fields != nullptr ? fields->if_array() : nullptr;
-    const auto one = [&](const sim_order& o) { return nested ? nested_record(o, *specification) : flat_record(o, names); };
-    one(sim_order{});   // unknown fields are noticed without any order too (h15, h15b)
-    json::array records;
-    const auto first = number("offset").value_or(0);
-    const auto last = std::min(found.size(), first + number("limit").value_or(found.size()));
-    for (auto i = first; i < last; ++i) records.push_back(one(*found[i]));
-    if (!nested) return records;
-    json::object out;
-    out["length"] = found.size();
-    out["records"] = std::move(records);
-    return out;
-}
-
-// A missing id is left out, not an error (h02, h02c).
-json::value odoo_model::read_ids(const std::string& method, const json::array& args, const json::object& keywords)
-{
-    const bool nested = method == "web_read";
-    const auto* fields = args.size() > 1 ? &args[1] : keywords.if_contains("fields");
-    json::array out;
-    for (const auto& id : args.at(0).as_array()) {
-        const auto* o = order(id.as_int64());
-        if (o == nullptr) continue;
-        out.push_back(nested ? nested_record(*o, keywords.at("specification").as_object()) : flat_record(*o, fields != nullptr ? fields->if_array() : nullptr));
-    }
-    return out;
-}
-
-json::value odoo_model::execute(const std::string& model, const std::string& method, const json::array& args, const json::object& keywords)
-{
-    static const std::set<std::string> searches{"web_search_read", "search_read", "search_count"};
-    static const std::set<std::string> changes{"write", "button_mark_done", "action_start", "action_cancel", "unlink"};
-    if (method.starts_with('_')) throw odoo_fault("odoo.exceptions.AccessError", fmt::format("Private methods (such as {}) cannot be called remotely.", method));
-    if (model != "mrp.production") throw odoo_fault("odoo.exceptions.UserError", fmt::format("Object {} doesn't exist", model));
-    if (searches.contains(method)) return read_many(method, args, keywords);
-    if (method == "web_read" || method == "read") return read_ids(method, args, keywords);
-    if (!changes.contains(method)) throw odoo_fault("builtins.AttributeError", fmt::format("The method '{}' does not exist on the model '{}'", method, model));
-
-    const auto id = written_order(method, args);
-    if (method == "write" && args.size() < 2) throw odoo_fault("builtins.TypeError", "MrpProduction.write() missing 1 required positional argument: 'vals'");
-    auto* o = order(id);
-    if (o == nullptr) throw missing("mrp.production", id);
-    if (method == "write") {
-        write(*o, args.at(1).as_object());
-        return true;
-    }
-    if (method == "button_mark_done") {
-        const auto* context = keywords.if_contains("context");
-        return mark_done(*o, context != nullptr && context->is_object() ? context->get_object() : json::object{});
-    }
-    if (method == "action_start") {
-        if (o->state == "confirmed") o->state = "progress";
-        return nullptr;   // no result member (c07)
-    }
-    if (method == "unlink") {
-        if (o->state == "done") throw odoo_fault("odoo.exceptions.UserError", "Cannot delete a manufacturing order in done state.");
-        orders_.erase(id);
-        return true;
-    }
-    cancel(*o);
-    return true;
+    o.write_date = odoo_now();
 }
 
 }  // namespace batchbridge::sim

@@ -1,18 +1,26 @@
-// Records as Odoo puts them on the wire, and searches over them (odoo18.md, section 4).
+// Records as Odoo puts them on the wire (odoo18.md and odoo19.md, section 4). A "whole" record has every field we know, many2one
+// as objects; a read takes out of it what was asked for.
 #pragma once
 
+#include "sim/odoo/odoo_domain.hpp"
 #include "sim/odoo/odoo_model.hpp"
 
 namespace batchbridge::sim {
 
-// A domain in prefix notation; terms without an operator between them are joined by "and". Throws odoo_fault.
-bool matches(const sim_order& o, const boost::json::array& domain);
-// "priority desc, date_start asc, id asc": does `a` come before `b`? Throws odoo_fault for an unknown field.
-bool comes_before(const sim_order& a, const sim_order& b, std::string_view order);
+// An empty text is false.
+boost::json::value odoo_text(const std::string& s);
+
+boost::json::object uom_record(const odoo_options& o, const std::string& uom);
+boost::json::object whole_order(const odoo_options& o, const sim_order& order);
+boost::json::object whole_move(const odoo_options& o, const sim_move& move);
+// What a domain and an order can ask about a manufacturing order; cheaper than the whole record.
+std::optional<boost::json::value> searchable(const sim_order& o, std::string_view field);
 
 // As web_read gives it: nested by the specification.
-boost::json::object nested_record(const sim_order& o, const boost::json::object& specification);
-// As read and search_read give it: many2one as [id, name], lists as ids. `fields` null: all of them.
-boost::json::object flat_record(const sim_order& o, const boost::json::array* fields);
+boost::json::object nested(const asked_model& m, const boost::json::object& whole, const boost::json::object& specification);
+// As read and search_read give it: many2one as [id, name], lists as ids. `fields` null or empty: all of them.
+boost::json::object flat(const asked_model& m, const boost::json::object& whole, const boost::json::array* fields);
+// Values in `out` replaced by those of `raw`, where `out` has them.
+void override_with(boost::json::object& out, const boost::json::object& raw);
 
 }  // namespace batchbridge::sim

@@ -1,6 +1,8 @@
 // The real client against the simulator: a whole order's life, and what its faults look like from the client's side.
 #include "sim_bench.hpp"
 
+#include "odoo/jsonrpc.hpp"
+
 #include <fmt/format.h>
 
 using namespace batchbridge;
@@ -48,7 +50,7 @@ struct client_bench : sim_bench {
     std::vector<std::string> refused() const
     {
         std::vector<std::string> out;
-        for (const auto& c : front.calls())
+        for (const auto& c : front.log().calls())
             if (c.at("outcome") != "ok") out.push_back(json::serialize(c));
         return out;
     }

@@ -10,7 +10,7 @@ namespace {
 const json::array& records_of(const std::string& name)
 {
     static std::map<std::string, json::value> kept;
-    if (!kept.contains(name)) kept[name] = replay::recorded(name).response.at("body").at("result").at("records");
+    if (!kept.contains(name)) kept[name] = recorded(name).response.at("body").at("result").at("records");
     return kept[name].as_array();
 }
 

@@ -2,10 +2,10 @@
 #pragma once
 
 #include "http/server.hpp"
+#include "recordings.hpp"
 #include "sim/odoo/control.hpp"
-#include "sim/odoo/jsonrpc_front.hpp"
+#include "sim/odoo/odoo_server.hpp"
 #include "support/catch.hpp"
-#include "unit/odoo/replay.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -35,25 +35,24 @@ struct wire {
     json::value json() const;
 };
 
-// Differences in keys (and their sequence), types and values, one line each. Times of the day and tracebacks of the
-// server are compared by type only.
-std::vector<std::string> differences(const json::value& recorded, const json::value& ours);
-
 struct sim_bench {
     explicit sim_bench(sim::odoo_options options = {});
     ~sim_bench();
 
     // One request on a connection of its own, the answer read to the end. Hangs up after `patience`.
-    asio::awaitable<wire> exchange(std::string method, std::string path, std::string content_type, std::string body, std::chrono::milliseconds patience = 5s);
-    wire send(std::string method, std::string path, std::string content_type, std::string body, std::chrono::milliseconds patience = 5s);
+    asio::awaitable<wire> exchange(std::string method, std::string path, std::string content_type, std::string body, std::chrono::milliseconds patience = 5s, std::string headers = {});
+    wire send(std::string method, std::string path, std::string content_type, std::string body, std::chrono::milliseconds patience = 5s, std::string headers = {});
     // execute_kw on mrp.production.
     static std::string request(const std::string& method, json::array args, json::object keywords = {}, std::int64_t id = 1);
     wire call(const std::string& method, json::array args, json::object keywords = {}, std::chrono::milliseconds patience = 5s);
     // The control port, without its socket; expects status 200.
     json::value control(const std::string& target, const std::string& body = {});
 
-    // Sends what was recorded and complains about every difference in the answer.
-    void replay(const std::string& recording, std::size_t step = 0, const std::function<void(::replay::exchange&)>& adapt = {});
+    // Sends what was recorded (on 19, if that is the version) and complains about every difference in the answer. `shape`: numbers
+    // may differ. A session cookie in an answer takes the place of the recorded one from then on.
+    using adaption = std::function<void(recorded_exchange&)>;
+    void replay(const std::string& recording, std::size_t step = 0, const adaption& adapt = {}, bool shape = false);
+    std::string cookie;
 
     // The order of a recorded record as it was before anything was consumed: its own ids, planned amounts reserved.
     sim::sim_order& add(const json::object& record);
@@ -83,7 +82,7 @@ struct sim_bench {
 
     asio::io_context ioc{1};
     sim::odoo_model model{1};
-    sim::jsonrpc_front front;
+    sim::odoo_server front;
     http::server server;
 
 private:

@@ -194,12 +194,12 @@ TEST_CASE("fields that the server does not know are given up, and stay so (h15b)
     odoo::fetch_request ask;
     CHECK(b.run(b.client().fetch_confirmed(ask)).orders.size() == 2);
     CHECK(b.run(b.client().fetch_confirmed(ask)).orders.size() == 2);
-    const auto has_location = [&](std::size_t i) {
-        return keyword(b.peer.requests().at(i)).at("specification").at("move_raw_ids").at("fields").as_object().contains("location_id");
+    const auto has_scrapped = [&](std::size_t i) {
+        return keyword(b.peer.requests().at(i)).at("specification").at("move_raw_ids").at("fields").as_object().contains("scrapped");
     };
-    CHECK(has_location(2));
-    CHECK_FALSE(has_location(3));
-    CHECK_FALSE(has_location(4));
+    CHECK(has_scrapped(2));
+    CHECK_FALSE(has_scrapped(3));
+    CHECK_FALSE(has_scrapped(4));
     CHECK(b.peer.complaints() == std::vector<std::string>{});
 }
 

@@ -1,7 +1,6 @@
 // Version, login and what happens when a login is refused. Recordings: a00, a01, a02, a04, a05, a21, h19, k90.
 #include "support/catch.hpp"
 
-#include "odoo/factory.hpp"
 #include "replay.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -225,33 +224,4 @@ TEST_CASE("the lease is asked for orders and writes, not for version, login and 
     b.peer.expect(recorded("d09", 2));
     b.run(b.client().cancel(65));
     CHECK(b.peer.complaints() == std::vector<std::string>{});
-}
-
-TEST_CASE("the factory makes jsonrpc and refuses at start what comes later or cannot work")
-{
-    asio::io_context ioc;
-    core::config c;
-    c.odoo_url = "http://erp.example:8069";
-    c.odoo_db = "factory";
-    c.odoo_username = "plcbridge";
-    c.odoo_password.value = "plc";
-    const auto make = [&] { return odoo::make_erp(ioc.get_executor(), c, [] { return true; }); };
-    CHECK(make());
-    c.api = core::odoo_api::jsonrpc;
-    CHECK(make());
-    c.api = core::odoo_api::json2;
-    CHECK_THROWS_WITH(make(), Contains("ODOO_API=json2 comes with a later version"));
-    c.api = core::odoo_api::scada;
-    CHECK_THROWS_AS(make(), core::config_error);
-    c.api = core::odoo_api::automatic;
-    c.odoo_url = "erp.example";
-    CHECK_THROWS_WITH(make(), Contains("ODOO_URL"));
-    c.odoo_url = "https://erp.example";
-    c.odoo_ca_file = "/no/such.pem";
-    CHECK_THROWS_WITH(make(), Contains("ODOO_CA_FILE"));
-    c.odoo_password.value = "plc";
-    c.odoo_api_key.value = "key";
-    const auto o = odoo::jsonrpc_options::from(c);
-    CHECK(o.secret.value == "key");
-    CHECK(o.secret_is_key);
 }

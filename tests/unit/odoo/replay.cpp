@@ -22,16 +22,63 @@ namespace replay {
 namespace bhttp = boost::beast::http;
 using tcp = asio::ip::tcp;
 
+namespace {
+
+json::value read_file(const std::filesystem::path& path)
+{
+    std::ifstream in(path);
+    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    return json::parse(text);
+}
+
+// "... 13 more of 15 ..." in a list.
+void drop_gaps(json::value& v)
+{
+    if (auto* list = v.if_array()) {
+        for (auto it = list->begin(); it != list->end();)
+            it = it->is_string() && it->get_string().starts_with("... ") ? list->erase(it) : it + 1;
+        for (auto& one : *list) drop_gaps(one);
+    }
+    if (auto* o = v.if_object())
+        for (auto& one : *o) drop_gaps(one.value());
+}
+
+// The forms of the two servers' recordings differ: `json` or `body_text` there, `body` here.
+void bring_to_one_form(json::value& side)
+{
+    auto& o = side.as_object();
+    if (o.contains("body")) return;
+    if (auto* parsed = o.if_contains("json")) {
+        auto body = *parsed;
+        drop_gaps(body);
+        o["body"] = std::move(body);
+    } else {
+        auto* text = o.if_contains("body_text");
+        json::value body = text != nullptr ? *text : json::value();
+        o["body"] = std::move(body);
+    }
+}
+
+}  // namespace
+
 exchange recorded(const std::string& name, std::size_t index)
 {
     for (const auto& entry : std::filesystem::directory_iterator(ODOO_RECORDINGS)) {
         if (!entry.path().filename().string().starts_with(name + "_")) continue;
-        std::ifstream in(entry.path());
-        const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-        const auto step = json::parse(text).at("steps").as_array().at(index);
+        const auto step = read_file(entry.path()).at("steps").as_array().at(index);
         return {step.at("request"), step.at("response")};
     }
     throw std::runtime_error("no recording " + name);
+}
+
+exchange recorded19(const std::string& name, std::size_t index)
+{
+    auto all = read_file(std::filesystem::path(ODOO_RECORDINGS).parent_path() / "odoo19" / (name + ".json"));
+    auto step = all.as_object().contains("steps") ? all.at("steps").as_array().at(index) : all;
+    exchange e{step.at("request"), step.at("response")};
+    bring_to_one_form(e.request);
+    bring_to_one_form(e.response);
+    return e;
 }
 
 namespace {
@@ -41,18 +88,25 @@ void add(json::object& o, json::string_view key, json::value v)
     if (!o.contains(key)) o[key] = std::move(v);
 }
 
+void complete_unit(json::object& unit)
+{
+    if (const auto* shown = unit.if_contains("display_name")) add(unit, "name", *shown);
+    unit["rounding"] = 0.01;
+}
+
 void complete_order(json::object& o)
 {
     add(o, "create_date", "2026-11-23 10:46:09");
     add(o, "product_id", {{"id", 18}, {"default_code", "FG-C"}, {"name", "Feed mix C"}});
     add(o, "product_uom_id", {{"id", 12}, {"name", "kg"}});
-    o["product_uom_id"].as_object()["rounding"] = 0.01;
+    complete_unit(o["product_uom_id"].as_object());
     add(o, "bom_id", false);
+    add(o, "qty_produced", 0.0);
     if (o["bom_id"].is_int64()) o["bom_id"] = {{"id", o["bom_id"]}, {"display_name", "FG-A: Feed mix A"}};
     for (auto& m : o["move_raw_ids"].as_array()) {
         auto& move = m.as_object();
         add(move, "product_uom", {{"id", 12}, {"name", "kg"}});
-        move["product_uom"].as_object()["rounding"] = 0.01;
+        complete_unit(move["product_uom"].as_object());
         add(move, "scrapped", false);
         add(move, "location_id", {{"id", 8}, {"display_name", "WH/Stock"}});
     }
@@ -61,14 +115,13 @@ void complete_order(json::object& o)
 // Database, user id and password stand at fixed places and are compared with the rest; only the id differs.
 json::value without_id(json::value body)
 {
-    if (auto* o = body.if_object()) o->erase("id");
+    if (auto* o = body.if_object(); o != nullptr && o->contains("jsonrpc")) o->erase("id");
     return body;
 }
 
 json::value* specification_of(json::value& body)
 {
-    auto& keyword = body.at("params").at("args").as_array().at(6).as_object();
-    return keyword.if_contains("specification");
+    return keyword_of(body).if_contains("specification");
 }
 
 // The fields both ask for have the same form, all the way down.
@@ -86,9 +139,18 @@ bool same_shape(const json::value& a, const json::value& b)
 
 }  // namespace
 
+json::object& keyword_of(json::value& body)
+{
+    auto& o = body.as_object();
+    if (!o.contains("params")) return o;
+    auto& params = o["params"].as_object();
+    return params.contains("kwargs") ? params["kwargs"].as_object() : params.at("args").as_array().at(6).as_object();
+}
+
 exchange completed(exchange e)
 {
-    auto& result = e.response.at("body").at("result");
+    auto& body = e.response.at("body");
+    auto& result = body.is_object() && body.as_object().contains("jsonrpc") ? body.at("result") : body;
     auto& records = result.is_array() ? result.as_array() : result.at("records").as_array();
     for (auto& r : records) complete_order(r.as_object());
     return e;
@@ -146,6 +208,12 @@ void server::expect_login()
     expect(recorded("a01"));
 }
 
+void server::expect_key()
+{
+    expect(recorded19("seq_01_version"));
+    expect(recorded19("seq_02_check_key"));
+}
+
 void server::expect_raw(std::string bytes)
 {
     step s;
@@ -185,22 +253,28 @@ asio::awaitable<void> server::accept(tcp::acceptor acceptor)
     }
 }
 
-void server::check(const step& s, const std::string& method, const std::string& path, const json::value& body)
+void server::check(const step& s, const std::string& method, const std::string& path, const headers& sent, const json::value& body)
 {
     if (!s.what || s.how == match::answer_only) {
-        if (method != "POST" || path != "/jsonrpc") complaints_.push_back(fmt::format("{} {} instead of POST /jsonrpc", method, path));
+        if (!only_path_.empty() && path != only_path_) complaints_.push_back(fmt::format("{} {} instead of {}", method, path, only_path_));
         return;
     }
     const auto& wanted = s.what->request;
     if (json::value(method) != wanted.at("method") || json::value(path) != wanted.at("path")) complaints_.push_back(fmt::format("{} {} was not recorded", method, path));
+    for (const auto* name : {"Authorization", "X-Odoo-Database", "Cookie"}) {
+        const auto* all = wanted.as_object().if_contains("headers");
+        const auto* value = all != nullptr ? all->as_object().if_contains(name) : nullptr;
+        const std::string theirs = value != nullptr ? std::string(value->as_string()) : "";
+        if (theirs != sent(name)) complaints_.push_back(fmt::format("{}: recorded '{}' but sent '{}'", name, theirs, sent(name)));
+    }
     auto theirs = without_id(wanted.at("body"));
     auto ours = without_id(body);
     bool fits = false;
     if (s.how == match::specification) {
         const auto *a = specification_of(theirs), *b = specification_of(ours);
         fits = a != nullptr && b != nullptr && same_shape(*a, *b);
-        ours.at("params").at("args").as_array().at(6).as_object()["specification"] = nullptr;
-        theirs.at("params").at("args").as_array().at(6).as_object()["specification"] = nullptr;
+        keyword_of(ours)["specification"] = nullptr;
+        keyword_of(theirs)["specification"] = nullptr;
         fits = fits && equal(theirs, ours);
     } else {
         fits = s.how == match::exact ? equal(theirs, ours) : is_part_of(theirs, ours);
@@ -215,17 +289,20 @@ asio::awaitable<void> server::serve(tcp::socket socket)
     bhttp::request<bhttp::string_body> request;
     co_await bhttp::async_read(socket, buffer, request, asio::redirect_error(asio::use_awaitable, ec));
     if (ec) co_return;
-    if (request.chunked() || !request.has_content_length()) complaints_.push_back("a request without Content-Length");
-    if (request[bhttp::field::content_type] != "application/json") complaints_.push_back("a request whose type is not application/json");
-    const auto body = json::parse(request.body());
+    const bool get = request.method() == bhttp::verb::get;
+    if (!get && (request.chunked() || !request.has_content_length())) complaints_.push_back("a request without Content-Length");
+    if (!get && request[bhttp::field::content_type] != "application/json") complaints_.push_back("a request whose type is not application/json");
+    const auto body = get ? json::value() : json::parse(request.body());
     requests_.push_back(body);
+    lines_.push_back(fmt::format("{} {}", std::string(request.method_string()), std::string(request.target())));
     if (steps_.empty()) {
-        complaints_.push_back("one request too many: " + request.body());
+        complaints_.push_back("one request too many: " + lines_.back() + " " + request.body());
         co_return;
     }
     const auto s = std::move(steps_.front());
     steps_.pop_front();
-    check(s, std::string(request.method_string()), std::string(request.target()), body);
+    const headers sent = [&request](const char* name) { return std::string(request[name]); };
+    check(s, std::string(request.method_string()), std::string(request.target()), sent, body);
     if (s.silent) {
         char sink[64];
         while (!ec) co_await socket.async_read_some(asio::buffer(sink), asio::redirect_error(asio::use_awaitable, ec));
@@ -241,13 +318,17 @@ asio::awaitable<void> server::serve(tcp::socket socket)
     if (s.what) {
         const auto& answer = s.what->response;
         response.result(static_cast<unsigned>(answer.at("status").as_int64()));
+        if (const auto* all = answer.as_object().if_contains("headers"))
+            for (const auto* name : {"Set-Cookie", "Location", "Date"})
+                if (const auto* value = all->as_object().if_contains(name)) response.set(name, std::string(value->as_string()));
         auto content = answer.at("body");
         if (content.is_string()) {
             response.set(bhttp::field::content_type, "text/html; charset=utf-8");
             response.body() = std::string(content.as_string());
         } else {
             response.set(bhttp::field::content_type, "application/json; charset=utf-8");
-            if (content.as_object().contains("id") && !content.at("id").is_null()) content.as_object()["id"] = body.at("id");
+            auto* o = content.if_object();
+            if (o != nullptr && o->contains("jsonrpc") && o->contains("id") && !content.at("id").is_null()) (*o)["id"] = body.at("id");
             response.body() = json::serialize(content);
         }
     } else {
@@ -273,6 +354,20 @@ bench::bench()
 }
 
 odoo::jsonrpc& bench::client()
+{
+    if (!client_) client_.emplace(ioc.get_executor(), options);
+    return *client_;
+}
+
+key_bench::key_bench()
+{
+    options.user = "middleware";
+    options.secret.value = "MIDDLEWARE-API-KEY";
+    options.secret_is_key = true;
+    peer.only_path({});
+}
+
+odoo::json2& key_bench::client()
 {
     if (!client_) client_.emplace(ioc.get_executor(), options);
     return *client_;

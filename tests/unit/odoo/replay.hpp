@@ -1,6 +1,7 @@
-// Plays what a real Odoo 18 answered (tests/data/odoo18) to the client, and checks that the client asks what was asked then.
+// Plays what a real Odoo 18 or 19 answered (tests/data) to the client, and checks that the client asks what was asked then.
 #pragma once
 
+#include "odoo/json2.hpp"
 #include "odoo/jsonrpc.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -30,6 +31,8 @@ struct exchange {
 };
 // Step `index` of the recording whose file name starts with `name` ("z01", "h15b").
 exchange recorded(const std::string& name, std::size_t index = 0);
+// The same of Odoo 19; the whole name ("seq_02_check_key"). Texts that stand for what was cut out of a list are dropped.
+exchange recorded19(const std::string& name, std::size_t index = 0);
 
 // Recordings of lists and reads asked for fewer fields than we need: this adds the missing ones (create_date as in k90,
 // units, products) to the orders and moves of the answer; what was recorded stays.
@@ -53,17 +56,23 @@ public:
     void expect(exchange e, match how = match::exact);
     // a00 and a01: version and login.
     void expect_login();
+    // seq_01 and seq_02: version and key.
+    void expect_key();
     // Any request; these bytes as the answer, then the connection is closed.
     void expect_raw(std::string bytes);
     // Any request; an answer of this body, with the request's id put in for "$ID".
     void expect_body(std::string body, unsigned status = 200, std::string content_type = "application/json");
     // Any request; no answer, ever.
     void expect_silence();
+    // Requests that are compared with no recording must go to this path; empty: to any.
+    void only_path(std::string path) { only_path_ = std::move(path); }
 
     std::string url() const;
     // What did not fit, and what was expected and never came.
     std::vector<std::string> complaints() const;
+    // The bodies, and "POST /jsonrpc".
     const std::vector<json::value>& requests() const { return requests_; }
+    const std::vector<std::string>& lines() const { return lines_; }
     int connections() const { return connections_; }
 
 private:
@@ -76,14 +85,20 @@ private:
     };
     asio::awaitable<void> accept(asio::ip::tcp::acceptor acceptor);
     asio::awaitable<void> serve(asio::ip::tcp::socket socket);
-    void check(const step& s, const std::string& method, const std::string& path, const json::value& body);
+    using headers = std::function<std::string(const char*)>;
+    void check(const step& s, const std::string& method, const std::string& path, const headers& sent, const json::value& body);
 
     unsigned short port_ = 0;
     int connections_ = 0;
     std::deque<step> steps_;
     std::vector<std::string> complaints_;
     std::vector<json::value> requests_;
+    std::vector<std::string> lines_;
+    std::string only_path_ = "/jsonrpc";
 };
+
+// The arguments by name that a request carries, in any of the protocols.
+json::object& keyword_of(json::value& body);
 
 // Loop, server and a client as in the recordings: database factory, user plcbridge, password plc.
 struct bench {
@@ -129,6 +144,16 @@ struct bench {
 private:
     void wait(const bool& ended);
     std::optional<odoo::jsonrpc> client_;
+};
+
+// The same for Odoo 19: the recordings' API key.
+struct key_bench : bench {
+    key_bench();
+    // Made at the first use, from `options`.
+    odoo::json2& client();
+
+private:
+    std::optional<odoo::json2> client_;
 };
 
 }  // namespace replay
