@@ -143,7 +143,11 @@ bool long_run()
 
 std::vector<protocol> protocols()
 {
-    return {{"jsonrpc", {}, {}}};
+    std::vector<protocol> out{{"jsonrpc", {{"ODOO_API", "jsonrpc"}}, {}}};
+    if (!long_run() && std::getenv("BATCHBRIDGE_MATRIX_PROTOCOLS") == nullptr) return out;
+    out.push_back({"json2", {{"ODOO_API", "json2"}, {"ODOO_API_KEY", "key-of-the-test"}}, {"--version", "19.0", "--api-key", "key-of-the-test"}});
+    out.push_back({"scada", {{"ODOO_API", "scada"}}, {}});
+    return out;
 }
 
 std::vector<cell> play(const scenario& s, const std::vector<std::string>& points, way how, const protocol& by)
