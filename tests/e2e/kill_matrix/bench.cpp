@@ -168,6 +168,7 @@ void bench::until(const std::string& what, const std::function<bool()>& conditio
             return there;
         });
     } catch (const std::exception& e) {
+        if (!fs::exists(plant_.directory())) throw std::runtime_error(std::string(e.what()) + ": somebody has removed " + plant_.directory());
         throw std::runtime_error(std::string(e.what()) + "; rows: " + sql("select string_agg(batch_no || ' ' || state || ' ' || mo_id || ' ' || reason, ', ') from mo_batch") + "; loads: " +
                                  sql("select string_agg(number || ' ' || state, ', ') from plc_load where state in ('staged', 'arming')") + "; deliveries: " +
                                  sql("select string_agg(kind || ' ' || mo_id || ' ' || state || ' ' || last_error, ', ') from odoo_outbox where state in ('due', 'sending', 'parked')"));
