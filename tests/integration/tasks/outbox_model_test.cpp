@@ -364,7 +364,7 @@ private:
 
 int sequences()
 {
-    return std::getenv("BATCHBRIDGE_LONG") != nullptr ? 300 : 8;
+    return std::getenv("BATCHBRIDGE_LONG") != nullptr ? 300 : 6;
 }
 
 }  // namespace
