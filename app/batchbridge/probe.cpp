@@ -75,7 +75,8 @@ std::string probe_plc(const core::line_config& line, const domain::plant_map& ma
     return out;
 }
 
-std::string probe_odoo(const core::config& config)
+// Version and answer in the first line, then one line for each thing that was looked at.
+std::string probe_odoo(const core::config& config, std::vector<odoo::finding>& findings)
 {
     std::string out;
     run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -83,15 +84,34 @@ std::string probe_odoo(const core::config& config)
         const auto info = co_await erp->connect();
         co_await erp->probe();
         out = fmt::format("version {} over {}{}", info.version, info.protocol, info.verified ? "" : ", not a verified version: nothing is written to it");
+        findings = co_await erp->check();
     });
     return out;
+}
+
+bool report_findings(const std::vector<odoo::finding>& findings)
+{
+    bool good = true;
+    for (const auto& f : findings) {
+        const auto text = on_one_line(f.text);
+        switch (f.how) {
+        case odoo::finding::verdict::good: fmt::print("odoo {}: ok: {}\n", f.what, text); break;
+        case odoo::finding::verdict::warning: fmt::print("odoo {}: WARNING: {}. To do: {}\n", f.what, text, f.advice); break;
+        case odoo::finding::verdict::bad:
+            fmt::print("odoo {}: FAILED: {}. To do: {}\n", f.what, text, f.advice);
+            good = false;
+            break;
+        }
+    }
+    return good;
 }
 
 constexpr const char* probe_help = R"(usage: batchbridge probe
        batchbridge probe --address N [--line NAME]
        batchbridge probe --words A,B
 
-Without options: tries database, every PLC and Odoo, one line each; exit code 0 only if all answer.
+Without options: tries database, every PLC and Odoo, one line each, and says what the Odoo user may and may not do;
+exit code 0 only if all answer and nothing that is needed is missing.
 --address reads two neighbouring registers of a PLC, --words takes two registers from the command line (no PLC and no
 configuration needed); both print them in every type and word order beside each other. Let the PLC show a value you
 know, like 1000.00 kg, look for it in the table, and set word_order in the plant map to the order of its line.
@@ -147,7 +167,9 @@ int probe_all()
         good = report("plc " + line.name, [&] { return probe_plc(line, start->maps.at(line.name)); },
                       "is the PLC on and its Modbus server enabled, are " + address + " right, and does check-map fit the PLC program?") && good;
     const char* secret = start->config.odoo_api_key.empty() ? "ODOO_PASSWORD" : "ODOO_API_KEY";
-    good = report("odoo", [&] { return probe_odoo(start->config); }, fmt::format("is Odoo up, and are ODOO_URL, ODOO_DB, ODOO_USERNAME and {} right?", secret)) && good;
+    std::vector<odoo::finding> findings;
+    good = report("odoo", [&] { return probe_odoo(start->config, findings); }, fmt::format("is Odoo up, and are ODOO_URL, ODOO_DB, ODOO_USERNAME and {} right?", secret)) && good;
+    good = report_findings(findings) && good;
     return good ? exit_code::ok : exit_code::failure;
 }
 

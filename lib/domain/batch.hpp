@@ -66,19 +66,4 @@ struct load {
     core::utc_time changed{};      // when the state was entered, by the database's clock
 };
 
-// What a person may do to a batch (the table of design section 2).
-enum class action { cancel, reset, complete, retry };
-enum class action_answer {
-    take_out,        // disarm at the PLC first, then end as asked
-    immediately,     // no slot is involved
-    due_now,         // the delivery is made due
-    conflict         // 409
-};
-struct action_decision {
-    action_answer answer;
-    std::string why;            // for conflict: the sentence the caller sees
-};
-// `accepted` = Odoo has accepted at least one write for this run.
-action_decision decide_action(action a, const batch& b, bool accepted);
-
 }  // namespace batchbridge::domain

@@ -1,5 +1,7 @@
 #include "domain/slot_follow.hpp"
 
+#include "domain/state_table.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,6 +41,13 @@ bool gone_for_good(const batch_memory& memory, clock::time_point now)
     return memory.same >= cycles_for_lost && now - memory.since >= time_for_lost;
 }
 
+// Taken out, and its order is not gone in Odoo: what the PLC makes of it all the same is booked like any other batch.
+bool comes_back(const batch& b)
+{
+    const auto reason = take_out_reason_from(b.reason);
+    return b.state == batch_state::cancelling && reason && ordinary_when_dosed(*reason);
+}
+
 void on_foreign(const batch& b, const judgement& j, const follow_input& in, batch_memory& memory, follow_result& out)
 {
     if (!gone_for_good(memory, in.now)) return;
@@ -68,7 +77,7 @@ void on_refuse(const batch& b, const judgement& j, bool first, batch_memory& mem
     // Also of a held row: it ended after all, and the PLC waits for its acknowledgement.
     if (!j.reading.ended() || memory.same < cycles_for_held) return;
     row_change change;
-    if (b.state == batch_state::cancelling) {
+    if (b.state == batch_state::cancelling && !comes_back(b)) {
         // What is being taken out ends by its own rule, with what is stored; the PLC has its acknowledgement all the same.
         if (std::exchange(memory.implausible, true)) return;
         memory.gone = true;
@@ -93,7 +102,7 @@ void on_fail(const batch& b, const judgement& j, batch_memory& memory, follow_re
     row_change change;
     change.values_changed = j.changed_values;
     change.acknowledge = true;
-    if (b.state == batch_state::cancelling) {
+    if (b.state == batch_state::cancelling && !(comes_back(b) && j.reading.any_actual())) {
         // Its end is decided by why it was taken out; what was dosed and how the PLC ended it are kept.
         change.state = b.state;
         change.reason = b.reason;
@@ -113,12 +122,12 @@ void on_update(const batch& b, const judgement& j, const follow_input& in, follo
     change.state = b.state;
     change.reason = b.reason;
     change.values_changed = j.changed_values;
-    if (b.state == batch_state::cancelling) {
+    const bool any = j.reading.any_actual();
+    if (b.state == batch_state::cancelling && !(comes_back(b) && any && !in.slot_taken)) {
         if (j.changed_values) out.change = std::move(change);
         return;
     }
     // A held or lost row is again what its slot says.
-    const bool any = j.reading.any_actual();
     if (any) change.state = batch_state::running;
     else if (b.state == batch_state::held || b.state == batch_state::lost) change.state = batch_state::loaded;
     if (in.slot_taken && !is_unfinished(b.state)) change.state = b.state;
@@ -132,7 +141,7 @@ void on_complete(const batch& b, const judgement& j, follow_result& out)
 {
     row_change change;
     change.acknowledge = true;
-    if (b.state == batch_state::cancelling) {
+    if (b.state == batch_state::cancelling && !(comes_back(b) && j.reading.any_actual())) {
         change.state = b.state;
         change.reason = b.reason;
         change.values_changed = j.changed_values;
@@ -188,7 +197,7 @@ std::optional<taken_out> end_of_cancelling(const batch& b, bool load_busy, batch
         return std::nullopt;
     }
     if (++memory.quiet < quiet_cycles_for_cancelled) return std::nullopt;
-    end.status = b.reason == "reset" ? history_status::reset : b.reason == "discarded" ? history_status::discarded : history_status::cancelled;
+    end.status = end_of(take_out_reason_from(b.reason).value_or(take_out_reason::cancelled));
     end.notes = b.reason;
     return end;
 }

@@ -75,7 +75,7 @@ std::string http_transport::who() const
 
 std::string http_transport::clean(std::string text) const
 {
-    std::vector<std::string> secrets{options_.secret.value};
+    std::vector<std::string> secrets{options_.secret.value, tried_secret_};
     if (session_) secrets.push_back(session_->secret);
     if (session_) secrets.push_back(session_->cookie);
     for (const auto& s : secrets) {
@@ -88,7 +88,7 @@ std::string http_transport::clean(std::string text) const
 
 bool http_transport::stale() const
 {
-    return !info_ || steady_clock::now() - detected_ >= options_.detect_again;
+    return !info_ || options_.now() - detected_ >= options_.detect_again;
 }
 
 void http_transport::assume(server_info info)
@@ -96,7 +96,7 @@ void http_transport::assume(server_info info)
     info.protocol = to_string(speaks_);
     seen_version_ = info.version;
     info_ = std::move(info);
-    detected_ = steady_clock::now();
+    detected_ = options_.now();
 }
 
 void http_transport::renew_cookie(unsigned generation, std::string cookie)
@@ -183,7 +183,8 @@ asio::awaitable<http::response> http_transport::exchange(http::request request, 
         response = co_await client.send(request);
     } catch (const http::error& e) {
         failed = from_http(e, operation);
-        if (!e.sent() && e.kind() == error_kind::unavailable) info_.reset();
+        // It may come back as another version.
+        if (!e.sent() && e.kind() != error_kind::cancelled) info_.reset();
     }
     if (failed) throw *failed;
     note_clock(response);
@@ -258,6 +259,7 @@ asio::awaitable<void> http_transport::log_in(time_point limit)
     const auto secret = options_.secret.current();
     if (refused_ && refused_->secret == secret && steady_clock::now() < refused_->until) throw refused_->what;
     refused_.reset();
+    tried_secret_ = secret;
     std::optional<error> refused;
     session made;
     try {

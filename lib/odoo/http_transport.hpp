@@ -110,6 +110,7 @@ private:
     time_point detected_{};
     std::optional<session> session_;
     std::optional<refusal> refused_;
+    std::string tried_secret_;   // the newest, also when it was refused
     unsigned generation_ = 0;
     std::int64_t next_id_ = 0;
     std::string seen_version_;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace batchbridge::odoo {
@@ -34,6 +35,11 @@ asio::awaitable<answer> json2_transport::post(const std::string& model, const st
                                               const std::string& secret, time_point limit)
 {
     const auto operation = model + "." + method;
+    // They become header lines.
+    for (const auto* text : {&secret, &options().db})
+        if (std::any_of(text->begin(), text->end(), [](unsigned char ch) { return ch < 0x20 || ch == 0x7f; }))
+            throw error(error_kind::rejected, call_outcome::not_sent, error_class::configuration, operation, target(),
+                        "ODOO_API_KEY or ODOO_DB holds a line end or another control character");
     http::request request;
     request.method = "POST";
     request.target = fmt::format("/json/2/{}/{}", model, method);

@@ -134,12 +134,16 @@ asio::awaitable<std::vector<finding>> mrp::check()
     }
     if (failed && !is_a_no(*failed)) throw *failed;
     if (failed) {
-        add(out, verdict::bad, "login", failed->what(), "correct ODOO_URL, ODOO_DB, ODOO_USERNAME, ODOO_PASSWORD or ODOO_API_KEY; the text says which");
+        // JSON-2 looks for the database before it looks at the key, and answers with a page when there is none.
+        const bool no_database = failed->peer_code() == "404" && failed->operation() == "res.users.context_get";
+        add(out, verdict::bad, no_database ? "database" : "login", failed->what(), "correct ODOO_URL, ODOO_DB, ODOO_USERNAME, ODOO_PASSWORD or ODOO_API_KEY; the text says which");
         co_return out;
     }
     add(out, verdict::good, "database", fmt::format("database {} answers", way_->database()));
     add(out, verdict::good, "login", fmt::format("logged in as {} (uid {})", way_->who(), way_->uid()));
-    if (info.verified) add(out, verdict::good, "version", fmt::format("Odoo {} by {}", info.version, info.protocol));
+    if (info.verified && info.protocol == "jsonrpc" && info.version.starts_with("19"))
+        add(out, verdict::warning, "version", fmt::format("Odoo {} by jsonrpc, which it calls deprecated", info.version), "set ODOO_API_KEY and ODOO_API=auto or json2");
+    else if (info.verified) add(out, verdict::good, "version", fmt::format("Odoo {} by {}", info.version, info.protocol));
     else add(out, verdict::warning, "version", fmt::format("Odoo {} by {} is not a version this program was verified with (18, 19)", info.version, info.protocol),
              "nothing is written to it unless ODOO_UNVERIFIED_VERSION=true; try that on a copy of the database first");
     co_await check_rights(out);

@@ -4,6 +4,8 @@
 #include "core/config.hpp"
 #include "http/client.hpp"
 
+#include <chrono>
+#include <functional>
 #include <string>
 
 namespace batchbridge::odoo {
@@ -24,6 +26,8 @@ struct transport_options {
     core::duration refused_pause = std::chrono::seconds(10);
     // The version is asked again after this: an upgrade may show in no failed call.
     core::duration detect_again = std::chrono::minutes(10);
+    // The clock of that, for tests.
+    std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 
 }  // namespace batchbridge::odoo

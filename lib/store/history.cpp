@@ -32,10 +32,6 @@ asio::awaitable<std::vector<domain::batch>> store::archivable(const std::string&
     co_return out;
 }
 
-namespace {
-
-// The move to history of a batch for which `guard` (more conditions on its row in mo_batch, beginning with "and") holds. The
-// last result is one row with the number of batches moved, 0 or 1.
 std::vector<pg::statement> archive_statements(const std::string& line, std::int64_t batch_id, domain::history_status status, const std::string& notes, const std::string& guard,
                                               std::optional<journal_entry> entry, const std::optional<alert_note>& alert)
 {
@@ -79,13 +75,10 @@ std::vector<pg::statement> archive_statements(const std::string& line, std::int6
     return all;
 }
 
-}  // namespace
-
 asio::awaitable<bool> store::archive(const hold& h, std::int64_t batch_id, domain::history_status status, const std::string& notes, std::optional<journal_entry> entry,
                                      std::optional<alert_note> alert, std::optional<as_seen> seen)
 {
-    const auto guard = seen ? fmt::format(" and state = '{}' and version = {}", domain::to_string(seen->state), seen->version) : std::string();
-    auto all = archive_statements(h.line, batch_id, status, notes, guard, std::move(entry), alert);
+    auto all = archive_statements(h.line, batch_id, status, notes, seen_sql(seen), std::move(entry), alert);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
     co_return r.back().at(0, 0).as_int64() == 1;
 }
@@ -109,14 +102,6 @@ asio::awaitable<std::map<std::string, ended_order>> store::ended_orders(const st
         o.actual = kg_of(r.at(i, "actual").as_json());
     }
     co_return out;
-}
-
-asio::awaitable<bool> store::reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry)
-{
-    const auto guard = fmt::format(" and state in ('held', 'lost', 'parked') and version = {}", version);
-    auto all = archive_statements(h.line, batch_id, domain::history_status::reset, notes, guard, std::move(entry), std::nullopt);
-    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
-    co_return r.back().at(0, 0).as_int64() == 1;
 }
 
 asio::awaitable<bool> store::cancelled_in_odoo(const hold& h, const delivery& d, const std::string& note)

@@ -48,13 +48,6 @@ asio::awaitable<std::vector<line_row>> store::lines()
     co_return out;
 }
 
-asio::awaitable<void> store::set_paused(const hold& h, bool paused, const std::string& why)
-{
-    std::vector<pg::statement> all;
-    all.emplace_back("update line set paused = $2, paused_why = $3 where line = $1").bind(h.line).bind(paused).bind(why);
-    co_await fenced_pipeline(pool_, h, std::move(all));
-}
-
 asio::awaitable<std::map<std::string, std::string>> store::settings(const std::string& line)
 {
     pg::statement s("select name, value from setting where line = $1");
@@ -65,18 +58,17 @@ asio::awaitable<std::map<std::string, std::string>> store::settings(const std::s
     co_return out;
 }
 
-asio::awaitable<void> store::put_setting(const std::string& line, const std::string& name, const std::string& value, const std::string& who)
+asio::awaitable<void> store::put_setting(const hold& h, const std::string& name, const std::string& value, const std::string& who, const std::string& why)
 {
     std::vector<pg::statement> all;
     all.emplace_back("insert into setting (line, name, value, who) values ($1, $2, $3, $4) on conflict (line, name) do update set value = excluded.value, who = excluded.who, at = now()")
-        .bind(line).bind(name).bind(value).bind(who);
+        .bind(h.line).bind(name).bind(value).bind(who);
     journal_entry e;
     e.what = "setting";
-    e.answer = name + " = " + value;
+    e.answer = name + " = " + value + (why.empty() ? "" : ": " + why);
     e.who = who;
-    all.push_back(journal_statement(line, e));
-    auto connection = co_await pool_.acquire();
-    co_await connection->pipeline(all);
+    all.push_back(journal_statement(h.line, e));
+    co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
 }  // namespace batchbridge::store

@@ -50,8 +50,8 @@ pg::statement journal_attempt(std::int64_t attempt_id, const std::string& answer
 
 asio::awaitable<std::vector<delivery>> store::due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db, core::duration unclear_wait, int limit, std::optional<domain::delivery_kind> except)
 {
-    pg::statement s("select * from (select distinct on (o.odoo_id, case when o.odoo_id = 0 then o.id end) " + delivery_columns + batch_columns + ", o.next_at as o_next, " + kind_order + " as o_rank from odoo_outbox o left join mo_batch b on b.id = o.batch_id where " +
-                    open_sql + " and o.kind <> $5 and o.next_at <= now() and coalesce(" + clear_at + ", '-infinity') <= now() order by o.odoo_id, case when o.odoo_id = 0 then o.id end, " + kind_order + ", o.next_at) q order by o_rank, o_next limit $4");
+    pg::statement s("select * from (select *, row_number() over (partition by o_rank order by o_next) as o_place from (select distinct on (o.odoo_id, case when o.odoo_id = 0 then o.id end) " + delivery_columns + batch_columns + ", o.next_at as o_next, " + kind_order + " as o_rank from odoo_outbox o left join mo_batch b on b.id = o.batch_id where " +
+                    open_sql + " and o.kind <> $5 and o.next_at <= now() and coalesce(" + clear_at + ", '-infinity') <= now() order by o.odoo_id, case when o.odoo_id = 0 then o.id end, " + kind_order + ", o.next_at) d) q where o_place <= $4 order by o_rank, o_next");
     s.bind(pg::array_of(lines)).bind(odoo_db).bind(interval_of(unclear_wait)).bind(limit).bind(except ? domain::to_string(*except) : "");
     const auto r = co_await read_one(pool_, s);
     std::vector<delivery> out;
@@ -252,6 +252,54 @@ asio::awaitable<void> store::discard(const hold& h, const delivery& d, const std
 {
     std::vector<pg::statement> all;
     all.emplace_back("update odoo_outbox set state = 'discarded', last_error = $3 where id = $1 and line = $2 and state in ('due', 'sending', 'parked')").bind(d.id).bind(h.line).bind(reason);
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<void> store::requested(const hold& h, const delivery& d, std::int64_t request_id, const std::string& note, const equipment_found& equipment)
+{
+    journal_entry e;
+    e.mo_id = d.mo_id;
+    e.what = "odoo.maintenance_request";
+    e.answer = note;
+    json::object values;
+    values["request_id"] = request_id;
+    e.values = std::move(values);
+    std::vector<pg::statement> all;
+    all.push_back(journaled(h.line, e, "update odoo_outbox set state = 'sent', sent_at = now(), tries = 0, last_error = '' where id = $10 and line = $1 and state in ('due', 'sending')"));
+    all.back().bind(d.id);
+    all.emplace_back("update equipment_failure f set odoo_request_id = coalesce(f.odoo_request_id, $3::bigint) from odoo_outbox o where o.id = $1 and o.line = $2 and f.line = $2 and f.id = (o.payload ->> 'failure_id')::bigint")
+        .bind(d.id).bind(h.line).bind(request_id);
+    alert_note alert;
+    alert.kind = "failure_equipment";
+    alert.subject = equipment.code;
+    alert.text = equipment.advice;
+    if (!equipment.code.empty() && !equipment.known) all.push_back(alert_statement(h.line, alert, "true"));
+    if (!equipment.code.empty() && equipment.known)
+        all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $1 and kind = $2 and subject = $3 and state <> 'resolved'").bind(h.line).bind(alert.kind).bind(alert.subject);
+    all.emplace_back(resolve_parked_sql("(select * from odoo_outbox where id = $1 and line = $2)")).bind(d.id).bind(h.line);
+    all.push_back(resolve_configuration(h.line));
+    co_await fenced_pipeline(pool_, h, std::move(all));
+}
+
+asio::awaitable<std::optional<std::int64_t>> store::begin_note(const hold& h, const delivery& d)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("with o as (update odoo_outbox set state = 'sent', sent_at = now(), last_error = '' where id = $1 and line = $2 and version = $3 and state in ('due', 'sending') returning *) insert into odoo_attempt (line, "
+                     "outbox_id, odoo_db, odoo_id, batch_id, version, call, \"values\", epoch) select o.line, o.id, o.odoo_db, o.odoo_id, o.batch_id, o.version, 'post_note', o.payload, $4::bigint from o returning id")
+        .bind(d.id).bind(h.line).bind(d.version).bind(h.epoch);
+    all.push_back(resolve_configuration(h.line));
+    const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    if (r.front().empty()) co_return std::nullopt;
+    co_return r.front().at(0, 0).as_int64();
+}
+
+asio::awaitable<void> store::note_not_sent(const hold& h, const delivery& d, std::int64_t attempt_id, core::duration delay, const std::string& error)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("update odoo_attempt set ended_at = now(), outcome = 'not_sent', answer = $2 where id = $1 and line = $3").bind(attempt_id).bind(error).bind(h.line);
+    all.push_back(journal_attempt(attempt_id, error));
+    all.emplace_back("update odoo_outbox set state = 'due', sent_at = null, tries = tries + 1, last_error = $3, next_at = now() + $4::interval where id = $1 and line = $2 and state = 'sent'")
+        .bind(d.id).bind(h.line).bind(error).bind(interval_of(delay));
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 

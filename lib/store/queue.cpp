@@ -89,10 +89,10 @@ asio::awaitable<std::variant<staged, stage_conflict>> store::stage_load(const ho
     for (const auto* wanted : sorted) {
         const auto& o = *wanted;
         const auto& src = o.order.source;
-        auto& b = all.emplace_back("insert into mo_batch (line, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, batch_no, load, state, bom_id, finished_goods, quantity_goods) "
-                                   "select $1::text, $2::text, $3::bigint, $4::timestamptz, $5::text, $6::text, $7::int, (select id from plc_load where line = $1 and state = 'staged'), 'queued', $8::text, $9::text, $10::numeric");
+        auto& b = all.emplace_back("insert into mo_batch (line, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, batch_no, load, state, bom_id, finished_goods, quantity_goods, plan) "
+                                   "select $1::text, $2::text, $3::bigint, $4::timestamptz, $5::text, $6::text, $7::int, (select id from plc_load where line = $1 and state = 'staged'), 'queued', $8::text, $9::text, $10::numeric, $11::jsonb");
         b.bind(h.line).bind(src.id.odoo_db).bind(src.id.odoo_id).bind(src.id.create_date).bind(src.name).bind(o.order_key).bind(o.slot);
-        b.bind(src.bom).bind(src.product_code.empty() ? src.product_name : src.product_code).bind(o.order.kg);
+        b.bind(src.bom).bind(src.product_code.empty() ? src.product_name : src.product_code).bind(o.order.kg).bind(plan_json(domain::plan_of(src)));
         // The run in a statement of its own: the insert may have waited for the reset that it follows, and did not see it.
         all.emplace_back("update mo_batch b set run = h.last + 1 from (select max(run) as last from mo_histories where (odoo_db, odoo_id, odoo_create_date) = ($2, $3, $4)) h where "
                          "(b.odoo_db, b.odoo_id, b.odoo_create_date) = ($2, $3, $4) and b.line = $1 and h.last is not null")
@@ -172,7 +172,7 @@ asio::awaitable<bool> store::arm_load(const hold& h, std::int64_t load_id, const
     std::vector<pg::statement> all;
     // Locked while they are compared: an order that is being taken out at this very moment is waited for, and seen.
     all.push_back(journaled(h.line, entry, "update plc_load set state = 'arming', changed_at = now() where id = $10 and line = $1 and state in ('staged', 'arming') and withdraw_since is null and (select array_agg(x.id order by x.id) "
-                                           "from (select id from mo_batch where load = $10 and state in ('queued', 'loading', 'loaded') order by id for update) x) = $11::bigint[] and not exists (select from plc_duty where line = $1 and done_at is null)"));
+                                           "from (select id from mo_batch where load = $10 and state in ('queued', 'loading', 'loaded') order by id for update) x) = $11::bigint[] and not exists (select from plc_duty where line = $1 and done_at is null) and not exists (select from line where line = $1 and paused)"));
     auto ids = batch_ids;
     std::sort(ids.begin(), ids.end());
     all.back().bind(load_id).bind(pg::array_of(ids));

@@ -16,22 +16,44 @@ const std::string batch_columns =
 
 const std::string load_columns = "l.id, l.line, l.number, l.state, l.images, l.withdraw_since is not null as withdrawing, l.after_withdrawal, l.changed_at";
 
-asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements)
+namespace {
+
+asio::awaitable<std::vector<pg::result>> run_fenced(pg::pool& pool, const std::vector<pg::statement>& statements)
 {
-    pg::statement check("select assert_epoch($1, $2)");
-    check.bind(h.line).bind(h.epoch);
-    statements.insert(statements.begin(), std::move(check));
     auto connection = co_await pool.acquire();
     BATCHBRIDGE_CRASH_POINT("commit.before");
     try {
         auto results = co_await connection->pipeline(statements);
         BATCHBRIDGE_CRASH_POINT("commit.after");
-        results.erase(results.begin());
         co_return results;
     } catch (const pg::error& e) {
         if (e.peer_code() == "BB001") throw fenced(core::error_kind::rejected, e.operation(), e.target(), e.reason(), e.peer_code());
         throw;
     }
+}
+
+}  // namespace
+
+asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements)
+{
+    pg::statement check("select assert_epoch($1, $2)");
+    check.bind(h.line).bind(h.epoch);
+    statements.insert(statements.begin(), std::move(check));
+    auto results = co_await run_fenced(pool, statements);
+    results.erase(results.begin());
+    co_return results;
+}
+
+asio::awaitable<std::vector<pg::result>> fenced_line_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements)
+{
+    pg::statement lock("select from line where line = $1 for update"), check("select assert_epoch($1, $2)");
+    lock.bind(h.line);
+    check.bind(h.line).bind(h.epoch);
+    statements.insert(statements.begin(), std::move(check));
+    statements.insert(statements.begin(), std::move(lock));
+    auto results = co_await run_fenced(pool, statements);
+    results.erase(results.begin(), results.begin() + 2);
+    co_return results;
 }
 
 asio::awaitable<pg::result> read_one(pg::pool& pool, const pg::statement& s)
@@ -207,6 +229,25 @@ std::string resolve_parked_sql(const std::string& order)
     return "update alert a set state = 'resolved', resolved_at = now() from " + order +
            " t where a.line = t.line and a.kind = 'delivery_parked' and a.subject = t.mo_id and a.state <> 'resolved' and not exists (select from odoo_outbox p where p.odoo_db = t.odoo_db and "
            "p.odoo_id = t.odoo_id and p.kind in ('finish', 'cancel', 'consumption') and p.state in ('due', 'sending', 'parked') and p.state = 'parked')";
+}
+
+std::string accepted_sql(const std::string& batch_id)
+{
+    return "exists (select from odoo_attempt a where a.batch_id = " + batch_id + " and a.outcome is distinct from 'rejected' and a.outcome is distinct from 'not_sent')";
+}
+
+std::vector<pg::statement> lock_statements(const std::string& line, std::int64_t batch_id)
+{
+    std::vector<pg::statement> all;
+    all.emplace_back("select from mo_batch where id = $1 and line = $2 for update").bind(batch_id).bind(line);
+    all.emplace_back("select from odoo_outbox where batch_id = $1 and line = $2 and state in ('due', 'sending', 'parked') order by id for update").bind(batch_id).bind(line);
+    all.emplace_back("select from odoo_attempt where batch_id = $1 and line = $2 and outcome is null order by id for update").bind(batch_id).bind(line);
+    return all;
+}
+
+std::string seen_sql(const std::optional<as_seen>& seen)
+{
+    return seen ? fmt::format(" and state = '{}' and version = {}", domain::to_string(seen->state), seen->version) : std::string();
 }
 
 const std::string waits_for_configuration = "waits for the configuration: ";

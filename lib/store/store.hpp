@@ -14,6 +14,8 @@
 #include "domain/delivery.hpp"
 #include "domain/failure_event.hpp"
 #include "domain/order.hpp"
+#include "domain/order_plan.hpp"
+#include "domain/state_table.hpp"
 #include "pg/pool.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -77,6 +79,12 @@ struct alert_note {
 struct as_seen {
     domain::batch_state state{};
     int version = 0;
+};
+
+// A batch and where it stands in the table of states.
+struct standing {
+    domain::batch batch;
+    domain::batch_facts facts;
 };
 
 struct staged_order {
@@ -165,6 +173,75 @@ struct refusal {
     core::utc_time retry_at{};
 };
 
+// What a look for a failure's equipment in Odoo brought; an empty code: it was not looked for.
+struct equipment_found {
+    std::string code;
+    bool known = false;
+    std::string advice;             // not known: the alert's text
+};
+
+// One look of the order watch. `mark`: a moment before Odoo was asked, by the database's clock, and the newest attempt then.
+struct watch_mark {
+    core::utc_time at{};
+    std::int64_t attempt = 0;
+};
+struct watched_batch {
+    domain::batch batch;
+    domain::batch_facts facts;                 // `accepted` is not looked up: no event depends on it
+    std::optional<domain::order_plan> plan;    // nullopt: not known, not compared
+    std::string told;                          // watch_finding::told of the last one that was applied
+};
+// An order in history that Odoo still called confirmed.
+struct still_open_order {
+    std::string line, mo_id;
+    std::int64_t history_id = 0;
+    domain::order_identity order;
+};
+struct watch_picture {
+    watch_mark mark;
+    std::vector<watched_batch> batches;
+    std::vector<still_open_order> still_open;
+};
+struct watch_finding {
+    domain::odoo_event event{};
+    domain::table_decision decision;
+    std::string why;                           // for journal, history and the rows that end
+    std::string told;                          // event and step, so that it is done once
+    std::optional<domain::order_plan> plan;    // replaces the stored one
+    std::optional<alert_note> alert;
+};
+
+// The same as persons see it.
+struct refusal_entry {
+    std::string line, odoo_db;
+    std::int64_t odoo_id = 0;
+    std::string mo_id, reason;
+    core::utc_time first{}, last{}, retry{};
+};
+
+// A delivery as persons see it.
+struct outbox_entry {
+    std::int64_t id = 0;
+    std::string line, odoo_db;
+    std::int64_t odoo_id = 0, batch_id = 0;   // 0: about no order, of no batch
+    std::string mo_id;
+    domain::delivery_kind kind{};
+    domain::delivery_state state{};
+    int version = 0, tries = 0;
+    boost::json::value payload;
+    std::string last_error;
+    core::utc_time created{}, next{};
+    std::optional<core::utc_time> sent;
+};
+struct outbox_filter {
+    std::string line;                         // empty: every line
+    std::optional<domain::delivery_kind> kind;
+    std::int64_t batch = 0;                   // 0: every batch
+    std::vector<domain::delivery_state> states{domain::delivery_state::due, domain::delivery_state::sending, domain::delivery_state::parked};
+    std::int64_t after = 0;
+    int limit = 100;
+};
+
 struct run_record {
     std::string line, task;
     core::utc_time started{}, ended{};
@@ -196,10 +273,14 @@ public:
     boost::asio::awaitable<std::variant<hold, line_moved>> take_line(const std::string& line, const line_address& address,
                                                                      const std::string& holder, bool may_move);
     boost::asio::awaitable<std::vector<line_row>> lines();
-    boost::asio::awaitable<void> set_paused(const hold& h, bool paused, const std::string& why);
+    // A person's pause: it stands until a person ends it, also over a restart. entry.answer is the reason. False: it was so already.
+    boost::asio::awaitable<bool> pause_line(const hold& h, journal_entry entry);
+    boost::asio::awaitable<bool> resume_line(const hold& h, journal_entry entry);
+    // Its reason; nullopt: the line is not paused.
+    boost::asio::awaitable<std::optional<std::string>> pause_of(const std::string& line);
     boost::asio::awaitable<std::map<std::string, std::string>> settings(const std::string& line);
-    boost::asio::awaitable<void> put_setting(const std::string& line, const std::string& name, const std::string& value,
-                                             const std::string& who);
+    boost::asio::awaitable<void> put_setting(const hold& h, const std::string& name, const std::string& value, const std::string& who,
+                                             const std::string& why = {});
 
     // --- the queue -------------------------------------------------------------------------------------------------
     // Every mo_batch row of the line with its consumption.
@@ -219,7 +300,7 @@ public:
     boost::asio::awaitable<void> set_load_state(const hold& h, std::int64_t load_id, domain::load_state state,
                                                 std::optional<domain::batch_state> batches);
     // The last commit before slot 1 is armed. False: the load's waiting batches are no longer exactly these (one was taken
-    // out meanwhile), an acknowledgement is owed, or it is being withdrawn; nothing was changed then.
+    // out meanwhile), an acknowledgement is owed, the line is paused, or it is being withdrawn; nothing was changed then.
     boost::asio::awaitable<bool> arm_load(const hold& h, std::int64_t load_id, const std::vector<std::int64_t>& batch_ids, const journal_entry& entry);
     // Before slot 1 of an offered load is blanked.
     boost::asio::awaitable<void> begin_withdrawal(const hold& h, std::int64_t load_id);
@@ -277,9 +358,6 @@ public:
     boost::asio::awaitable<bool> archive(const hold& h, std::int64_t batch_id, domain::history_status status, const std::string& notes,
                                          std::optional<journal_entry> entry, std::optional<alert_note> alert = std::nullopt,
                                          std::optional<as_seen> seen = std::nullopt);
-    // A person gives up a held, lost or parked batch of which nothing was dosed: history `reset`. False: it is no longer as
-    // `version` says, look again.
-    boost::asio::awaitable<bool> reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry);
     // The end of a cancel delivery: the order is cancelled or gone in Odoo, as `note` says. The row is sent, and its held, lost
     // or parked batch archived as cancelled with it. A cancelling batch stays: the read cycle ends it once its slot is certain
     // to stay empty. Nothing happens if the cancel was given up meanwhile (a person completed the batch).
@@ -288,7 +366,8 @@ public:
 
     // --- deliveries ------------------------------------------------------------------------------------------------
     // Rows of these lines and this odoo_db that may be worked on now: state due or sending, next_at passed, no attempt of
-    // the same order without outcome younger than `unclear_wait`. By kind's priority, then next_at. One row per order.
+    // the same order without outcome younger than `unclear_wait`. By kind's priority, then next_at, at most `limit` of each
+    // kind: those of one that waits do not hide the others. One row per order.
     // `except`: rows of this kind wait, for a version that sends them.
     boost::asio::awaitable<std::vector<delivery>> due_deliveries(const std::vector<std::string>& lines, const std::string& odoo_db,
                                                                  core::duration unclear_wait, int limit,
@@ -323,6 +402,13 @@ public:
     // the row moved on meanwhile, nothing was parked.
     boost::asio::awaitable<bool> park(const hold& h, const delivery& d, const std::string& reason);
     boost::asio::awaitable<void> discard(const hold& h, const delivery& d, const std::string& reason);
+    // maintenance_request: Odoo has it under this id. The row is sent and the failure knows the id, in one transaction; the
+    // alert `failure_equipment` is raised with it, or resolved. A failure that has an id keeps it.
+    boost::asio::awaitable<void> requested(const hold& h, const delivery& d, std::int64_t request_id, const std::string& note, const equipment_found& equipment);
+    // note: the attempt and the row's end (sent) in one transaction, before any byte is sent. nullopt: the row has moved on.
+    boost::asio::awaitable<std::optional<std::int64_t>> begin_note(const hold& h, const delivery& d);
+    // It certainly did not leave us: the attempt is not_sent and the row due again after `delay`.
+    boost::asio::awaitable<void> note_not_sent(const hold& h, const delivery& d, std::int64_t attempt_id, core::duration delay, const std::string& error);
     // Live values that Odoo must not get any more: discarded, with an alert. True: the alert was not open before.
     boost::asio::awaitable<bool> drop_consumption(const hold& h, const delivery& d, const alert_note& alert);
     // Was a value ever sent for this order by one of our attempts (for finish: may an unmapped picked value be ours)?
@@ -331,6 +417,8 @@ public:
     boost::asio::awaitable<bool> accepted_by_odoo(std::int64_t batch_id);
 
     // --- acts of persons (journaled with who) ----------------------------------------------------------------------
+    // The batch and what the table of states asks about it, as of one moment. nullopt: it is not in the queue.
+    boost::asio::awaitable<std::optional<standing>> standing_of(std::int64_t batch_id);
     // state cancelling with `reason` (cancelled, reset, discarded): the line takes the order out of the PLC.
     boost::asio::awaitable<bool> ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry);
     // The WRITE slot of a cancelling batch was blanked.
@@ -338,12 +426,43 @@ public:
     // Cancelling batches whose slot is not yet blanked.
     boost::asio::awaitable<std::vector<domain::batch>> to_disarm(const std::string& line);
     // Held, lost or parked: opens a cancel delivery for the batch (which ends as cancelled when Odoo says so). False: another state.
-    boost::asio::awaitable<bool> ask_cancel(const hold& h, std::int64_t batch_id, journal_entry entry);
-    // Parked -> completed with its finish due now from step 0; or an open delivery of the batch due now. False: nothing to retry.
-    boost::asio::awaitable<bool> retry_batch(const hold& h, std::int64_t batch_id, journal_entry entry);
+    // `seen` here and below: only if the batch is still as it was when it was decided.
+    boost::asio::awaitable<bool> ask_cancel(const hold& h, std::int64_t batch_id, journal_entry entry, std::optional<as_seen> seen = std::nullopt);
+    // Parked -> completed (or held, when it is a cancel that was parked) with its delivery due now from step 0; or a finish or
+    // cancel that waits due now. False: nothing to retry, or it is due already.
+    boost::asio::awaitable<bool> retry_batch(const hold& h, std::int64_t batch_id, journal_entry entry, std::optional<as_seen> seen = std::nullopt);
     // A person's figures: completed, new version, new finish values.
     boost::asio::awaitable<bool> complete_batch(const hold& h, std::int64_t batch_id, const core::decimal& produced, const domain::silo_kg& actual,
-                                                journal_entry entry);
+                                                journal_entry entry, std::optional<as_seen> seen = std::nullopt);
+    // Gives up a held, lost or parked batch of which nothing was dosed and Odoo has accepted nothing: history `reset`. False: it
+    // is no longer as `version` says, or not so; look again.
+    boost::asio::awaitable<bool> reset_batch(const hold& h, std::int64_t batch_id, int version, const std::string& notes, journal_entry entry);
+    // Deliveries by id, from the one after `after`.
+    boost::asio::awaitable<std::vector<outbox_entry>> outbox(const outbox_filter& f);
+    boost::asio::awaitable<std::optional<outbox_entry>> outbox_by_id(std::int64_t id);
+    // A parked or waiting delivery is due at once; a finish or cancel of a parked batch is retried by retry_batch. False: it is
+    // no longer as it was seen, or due already.
+    boost::asio::awaitable<bool> retry_delivery(const hold& h, const outbox_entry& seen, journal_entry entry);
+    // Ends a parked or waiting delivery other than a finish, for entry.answer. The batch whose parked cancel it was is held
+    // again. False: it is no longer as it was seen.
+    boost::asio::awaitable<bool> discard_delivery(const hold& h, const outbox_entry& seen, journal_entry entry);
+    // Ends a parked or waiting finish and its batch with it: history `discarded`, notes are entry.answer. False: one of them is
+    // no longer as it was seen.
+    boost::asio::awaitable<bool> discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, journal_entry entry);
+    // By odoo_id, from the one after `after`; an empty line is every line.
+    boost::asio::awaitable<std::vector<refusal_entry>> refusals(const std::string& odoo_db, const std::string& line, std::int64_t after, int limit);
+    boost::asio::awaitable<std::optional<refusal_entry>> refusal_of_order(const std::string& odoo_db, std::int64_t odoo_id);
+    // The order may be fetched again at once. False: it may already.
+    boost::asio::awaitable<bool> retry_refusal(const hold& h, const refusal_entry& seen, journal_entry entry);
+
+    // --- the order watch -------------------------------------------------------------------------------------------
+    // Every batch of these lines and this odoo_db, with the mark that was taken before.
+    boost::asio::awaitable<watch_picture> watched(const std::vector<std::string>& lines, const std::string& odoo_db);
+    // What was found out about one order, in one transaction. False: the batch is not as it was when it was read (a running one
+    // may have other figures), or an attempt for its order was open or begun since the mark: nothing was changed.
+    boost::asio::awaitable<bool> apply_watched(const hold& h, const watch_mark& mark, const watched_batch& w, core::duration unclear_wait, const watch_finding& found);
+    // The order is not confirmed any more, or its id is another order's: the flag and its alert end.
+    boost::asio::awaitable<void> not_open_any_more(const hold& h, const still_open_order& o);
 
     // --- refusals, alerts, runs, journal ---------------------------------------------------------------------------
     boost::asio::awaitable<void> record_refusals(const hold& h, const std::vector<refusal>& refused, core::duration retry_after);

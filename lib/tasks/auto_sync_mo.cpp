@@ -18,6 +18,7 @@ namespace {
 
 constexpr auto refusal_wait = std::chrono::minutes(10);
 constexpr int stage_tries = 5;
+constexpr const char* domain_alert = "order_domain";
 
 // A line is free when nothing of the last load is left to be made, owed or loaded.
 std::string busy_reason(const std::vector<domain::batch>& rows, const std::vector<store::duty>& duties)
@@ -91,6 +92,27 @@ domain::order_identity identity_of(const domain::malformed_order& m, const std::
     return id;
 }
 
+class wrong_domain_error : public core::error {
+    using core::error::error;
+};
+
+// A fetch that failed. Odoo says a wrong domain as builtins.ValueError, and so it does other faults of a request; with a domain
+// of the configuration in it, that is to be looked at first. Throws in any case.
+asio::awaitable<void> wrong_domain(line& l, std::exception_ptr fault)
+{
+    std::string text;
+    try {
+        std::rethrow_exception(fault);
+    } catch (const odoo::error& e) {
+        if (e.peer_code() == "builtins.ValueError" && !l.config().order_domain.empty()) text = e.what();
+    }
+    if (text.empty()) std::rethrow_exception(fault);
+    text = fmt::format("Odoo does not understand the line's order domain, no order is fetched until ODOO_ORDER_DOMAIN (or order_domain in LINES_FILE) is corrected: {}", text);
+    const bool news = co_await l.env().store.raise_alert(l.hold(), domain_alert, "odoo", text);
+    if (news) core::log::error(l.about(task_names::auto_sync_mo), "{}", text);
+    throw wrong_domain_error(core::error_kind::rejected, "fetch orders", "line " + l.name(), text);
+}
+
 // Fetches until the free slots are filled or Odoo has no more; refuses what cannot be made.
 asio::awaitable<collected> collect_orders(line& l, int wanted)
 {
@@ -112,8 +134,16 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
         ask.limit = wanted + nameless;
         const auto excluded_before = ask.exclude_ids.size();
         int nameless_now = 0;
-        auto answer = co_await env.erp.fetch_confirmed(ask);
+        odoo::fetch_answer answer;
+        std::exception_ptr fault;
+        try {
+            answer = co_await env.erp.fetch_confirmed(ask);
+        } catch (const odoo::error&) {
+            fault = std::current_exception();
+        }
+        if (fault) co_await wrong_domain(l, fault);   // throws
         env.board.up("odoo");
+        if (!l.config().order_domain.empty() && out.orders.empty() && out.refused.empty()) co_await env.store.resolve_alert(l.hold(), domain_alert, "odoo");
         const std::size_t received = answer.orders.size();
         std::size_t left_out = 0;
         std::vector<store::refusal> refused;
@@ -162,7 +192,15 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
                 ++left_out;
                 ++out.not_ours;
             } else {
-                out.orders.push_back(std::move(std::get<domain::mapped_order>(mapped)));
+                auto& m = std::get<domain::mapped_order>(mapped);
+                // What this plant's Odoo cannot be told about, it is not asked to make.
+                const auto why = env.erp.refuses(m);
+                if (why.empty()) {
+                    out.orders.push_back(std::move(m));
+                } else {
+                    ++left_out;
+                    refuse(m.source.id, m.source.name, why);
+                }
             }
         }
         if (!refused.empty()) {
@@ -235,6 +273,11 @@ run_result result_of(const load_outcome& o)
     return r;
 }
 
+run_result paused_by_person(const line& l)
+{
+    return run_result::waiting("the line is paused by a person: " + *l.person_pause());
+}
+
 // What is to be done before anything is fetched; nullopt: nothing, the line is free. The caller holds plc_writes().
 asio::awaitable<std::optional<run_result>> finish_present_load(line& l)
 {
@@ -263,6 +306,8 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     auto& env = l.env();
     if (!env.config.plc_writes) co_return run_result::skipped("PLC_WRITES is not true");
     if (!l.paused_why().empty()) co_return run_result::waiting("the line is paused: " + l.paused_why());
+    co_await l.look_at_person_pause();
+    if (l.person_pause()) co_return paused_by_person(l);
     co_await wait_for_write_right(l);
     {
         const auto lock = co_await l.plc_writes().lock();
@@ -272,7 +317,15 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
         if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
     }
     // Without the lock: a slow Odoo keeps nobody from writing to the PLC.
-    auto found = co_await collect_orders(l, std::min(env.config.sync_batch_limit, l.map().slots.count));
+    collected found;
+    std::string wrong;
+    try {
+        found = co_await collect_orders(l, std::min(env.config.sync_batch_limit, l.map().slots.count));
+    } catch (const wrong_domain_error& e) {
+        wrong = e.reason();
+    }
+    // Only a restart with another domain helps: not repeated like something that may be over soon.
+    if (!wrong.empty()) co_return run_result::skipped(wrong);
     if (found.orders.empty()) {
         run_result r;
         r.changed = !found.refused.empty();
@@ -286,6 +339,8 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     if (auto present = co_await finish_present_load(l)) co_return std::move(*present);
     const auto picture = co_await look_at_plc(l);
     if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
+    // Paused while Odoo was asked: the orders stay there.
+    if (l.person_pause()) co_return paused_by_person(l);
     auto staged = co_await stage(l, picture.images, std::move(found.orders));
     if (!staged) co_return run_result::skipped("the orders were taken by another line or session meanwhile");
     for (const auto& b : staged->batches)

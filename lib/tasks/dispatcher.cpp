@@ -18,14 +18,14 @@ using domain::delivery_kind;
 
 namespace {
 
-constexpr int rows_per_round = 50;
+constexpr int rows_per_round = 50;   // of each kind
 constexpr auto longest_wait = std::chrono::seconds(30);
 constexpr auto database_pause = std::chrono::seconds(1);
 constexpr auto drain_step = std::chrono::milliseconds(200);   // 5 calls/s after an outage
 constexpr auto first_retry = std::chrono::seconds(1);
 constexpr auto longest_without_database = std::chrono::seconds(5);
 constexpr auto held_off_poll = std::chrono::seconds(1);       // while rows that the database calls due have to wait all the same
-constexpr auto not_sent_yet = delivery_kind::maintenance_request;   // by this version: its rows stay due, in nobody's way
+constexpr auto not_sent_yet = delivery_kind::webhook;   // by this version: its rows stay due, in nobody's way
 constexpr std::size_t many_setbacks = 200;
 constexpr core::backoff_limits probe_pace{std::chrono::seconds(1), std::chrono::seconds(30)};
 
@@ -53,15 +53,15 @@ bool answered(std::exception_ptr e)
     }
 }
 
-// How many calls to Odoo a delivery makes, as long as all goes well (deliver.cpp).
+// How many calls to Odoo a delivery makes, as long as all goes well.
 int calls_of(delivery_kind k)
 {
     switch (k) {
     case delivery_kind::finish: return 4;
     case delivery_kind::cancel: return 3;
     case delivery_kind::consumption: return 2;
-    case delivery_kind::maintenance_request:
-    case delivery_kind::note:
+    case delivery_kind::maintenance_request: return 3;
+    case delivery_kind::note: return 2;
     case delivery_kind::webhook: break;
     }
     return 1;
@@ -113,7 +113,7 @@ std::vector<std::string> dispatcher::active_lines() const
 
 bool dispatcher::admits(const store::delivery& d) const
 {
-    const auto flying = static_cast<int>(orders_.size());
+    const auto flying = static_cast<int>(orders_.size()) + others_;
     const int limit = env_.config.odoo_max_connections;
     if (orders_.contains(d.odoo_id)) return false;
     if (flying >= limit) return false;
@@ -121,6 +121,25 @@ bool dispatcher::admits(const store::delivery& d) const
     // One connection is kept free from consumption, if there is more than one.
     if (d.kind == delivery_kind::consumption) return consumptions_ < std::max(1, limit - 1);
     return true;
+}
+
+bool dispatcher::may_call() const noexcept
+{
+    return !stopping_ && !suspect_ && !open_ && static_cast<int>(orders_.size()) + others_ < env_.config.odoo_max_connections && (!draining_ || clock::now() >= next_drain_);
+}
+
+void dispatcher::begin_call()
+{
+    ++others_;
+    if (draining_) next_drain_ = clock::now() + drain_step;
+}
+
+void dispatcher::end_call(bool answered)
+{
+    --others_;
+    if (answered) env_.board.up("odoo");
+    else suspect_ = true;
+    env_.deliveries.set();
 }
 
 asio::awaitable<void> dispatcher::deliver_one(store::delivery d, line& l)

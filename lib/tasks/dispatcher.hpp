@@ -24,6 +24,11 @@ public:
     boost::asio::awaitable<void> run();
     void stop();
     bool breaker_open() const noexcept { return open_; }
+    // For a call beside the deliveries (the order watch): is the breaker closed and a connection free? Then begin_call, the call,
+    // and end_call, which tells the breaker whether Odoo answered.
+    bool may_call() const noexcept;
+    void begin_call();
+    void end_call(bool answered);
     std::size_t in_flight() const noexcept { return orders_.size(); }
 
 private:
@@ -49,7 +54,7 @@ private:
     core::task_group calls_;
     core::event ended_;
     std::set<std::int64_t> orders_;    // odoo_id of what is in flight
-    int finishes_ = 0, consumptions_ = 0;
+    int finishes_ = 0, consumptions_ = 0, others_ = 0;   // others_: calls beside the deliveries
     bool open_ = false, suspect_ = false, stopping_ = false, draining_ = false;
     clock::time_point next_drain_{};
     std::map<std::int64_t, setback> setbacks_;   // by outbox id

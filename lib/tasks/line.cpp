@@ -304,6 +304,9 @@ asio::awaitable<void> line::serve()
         if (it != settings.end()) t->set_enabled(it->second == "true" && env_.config.enable_auto_sync);
     }
     announce(settings);
+    co_await look_at_person_pause();
+    if (person_pause_)
+        core::log::warning(about, "the line is paused by a person and stays so until POST /api/v1/lines/{}/resume: {}", config_.name, *person_pause_);
     rows_changed();
     reader_->start_afresh();
     failures_->start_afresh();
@@ -332,6 +335,12 @@ asio::awaitable<void> line::serve()
     co_await group.join();
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> line::look_at_person_pause()
+{
+    auto why = co_await env_.store.pause_of(config_.name);
+    person_pause_ = std::move(why);
 }
 
 asio::awaitable<void> line::record(std::string task, finished_run run)

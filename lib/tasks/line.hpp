@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,12 @@ public:
     // Why nothing is loaded (the PLC forgot its recipes); empty: it is not paused. Set by the read cycle.
     const std::string& paused_why() const noexcept { return paused_why_; }
     void pause(std::string why) { paused_why_ = std::move(why); }
+    // The reason a person gave for pausing the line: nothing is loaded and no order is taken on, while reading and finishing go
+    // on. nullopt: nobody did. Stored with the line; what is here is as it was last seen or said.
+    const std::optional<std::string>& person_pause() const noexcept { return person_pause_; }
+    void set_person_pause(std::optional<std::string> why) { person_pause_ = std::move(why); }
+    // Reads it again.
+    boost::asio::awaitable<void> look_at_person_pause();
 
     // Whether a task other than `task` may be in the middle of asking the PLC: the connection is not closed under it.
     bool plc_in_use_beside(std::string_view task) const;
@@ -100,6 +107,7 @@ private:
     std::atomic<bool> held_{false};
     bool stopping_ = false;
     std::string standby_reason_, paused_why_;
+    std::optional<std::string> person_pause_;
     std::uint64_t rows_version_ = 1;
 };
 

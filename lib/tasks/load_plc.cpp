@@ -105,6 +105,12 @@ asio::awaitable<bool> old_offer_was_taken(line& l, const domain::load& load)
     co_return true;
 }
 
+load_outcome paused(const line& l, const domain::load& load)
+{
+    load_outcome out{load_outcome::kind::waiting, fmt::format("load {} waits: the line is paused by a person: {}", load.number, *l.person_pause())};
+    return out;
+}
+
 }  // namespace
 
 load_rows rows_of_load(const std::vector<domain::batch>& rows, std::int64_t load_id)
@@ -129,6 +135,7 @@ asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
     for (;;) {
         load_outcome out{load_outcome::kind::withdrawing, fmt::format("load {} is being withdrawn", load.number)};
         if (load.withdrawing) co_return out;
+        if (l.person_pause()) co_return paused(l, load);
         const auto rows = co_await store.batches(l.name());
         auto left = rows_of_load(rows, load.id);
         if (left.begun) {
@@ -193,10 +200,13 @@ asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
         if (co_await old_offer_was_taken(l, load)) co_return out;
         const auto entry = load_entry(load, left.waiting);
         if (!co_await store.arm_load(l.hold(), load.id, ids_of(left.waiting), entry)) {
-            core::log::info(about, "load {} is not armed: while it was written an order was taken out of it, or an acknowledgement became owed; it is looked at again", load.number);
+            core::log::info(about, "load {} is not armed: while it was written an order was taken out of it, an acknowledgement became owed, or the line was paused; it is looked at again", load.number);
+            co_await l.look_at_person_pause();
             continue;
         }
         BATCHBRIDGE_CRASH_POINT("load.arming");
+        // Written again from the stored rows when the line goes on.
+        if (l.person_pause()) co_return paused(l, load);
         co_await l.device().arm(images.front());
         BATCHBRIDGE_CRASH_POINT("load.armed");
         co_await store.set_load_state(l.hold(), load.id, load_state::arming, batch_state::loaded);

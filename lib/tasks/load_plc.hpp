@@ -14,7 +14,7 @@ struct load_outcome {
         withdrawing,    // slot 1 of the offer is being taken out: the read cycle goes on with it
         stopped,        // the PLC took the offer that this load replaces: nothing is armed until a person has looked
         lost_by_plc,    // it was offered, and the PLC has forgotten it: alert plc_reset, nothing is written
-        waiting,        // an acknowledgement is owed first
+        waiting,        // an acknowledgement is owed first, or a person has paused the line
         withdrawn       // nothing of it is left
     } what;
     std::string detail;

@@ -160,6 +160,8 @@ asio::awaitable<void> plc_read_sync::look_for_reset()
         const auto* load = load_of(b);
         // Withdrawn with its batch still here: start-over has cleared the recipes.
         if (load == nullptr || load->withdrawing || load->state == domain::load_state::withdrawn || load != &loads_.back()) continue;
+        // Blanked by us, and made by the PLC all the same.
+        if (b.disarmed) continue;
         if (b.state == batch_state::loaded || b.state == batch_state::running) expected.push_back(&b);
     }
     bool gone = !expected.empty();
@@ -182,10 +184,11 @@ asio::awaitable<void> plc_read_sync::look_for_reset()
         gone = offer_gone || (stands_.empty() && !one_removed);
     }
     looked_well_ = now_();
-    // The recipe of an older load's batch, revived while the next load has the WRITE slots, is nowhere to be seen: its slot speaks for itself.
+    // The recipe of an older load's batch, revived while the next load has the WRITE slots, is nowhere to be seen, nor is that of
+    // one that was made after it was taken out: its slot speaks for itself.
     if (!gone)
         for (const auto& b : rows_)
-            if (const auto* load = load_of(b); load != nullptr && load != &loads_.back() && b.state == batch_state::running) stands_.insert(b.id);
+            if (const auto* load = load_of(b); load != nullptr && (load != &loads_.back() || b.disarmed) && b.state == batch_state::running) stands_.insert(b.id);
     connections_seen_ = connections;
     tell_missing(gone ? std::vector<const domain::batch*>() : missing);
     const auto about = line_.about(task_names::plc_read_sync);

@@ -29,7 +29,7 @@ void log_end(const std::string& name, const std::exception_ptr& e)
 
 service::service(environment& env, pg::pool& pool, std::filesystem::path migrations, std::vector<line_setup> setups,
                  const std::function<line::device_factory(const core::line_config&, const domain::plant_map&)>& devices)
-    : env_(env), pool_(pool), migrations_(std::move(migrations)), dispatcher_(env, lines_), preparation_(env.executor, log_end),
+    : env_(env), pool_(pool), migrations_(std::move(migrations)), dispatcher_(env, lines_), odoo_check_(env), watch_(env, dispatcher_, lines_), preparation_(env.executor, log_end),
       group_(env.executor, log_end), stop_(env.executor)
 {
     for (auto& s : setups) {
@@ -94,32 +94,6 @@ asio::awaitable<void> service::prepare_database()
     }
 }
 
-asio::awaitable<void> service::greet_odoo()
-{
-    // Says early what Odoo is, and that it is missing; nothing waits for it.
-    unsigned failures = 0;
-    asio::steady_timer timer(env_.executor);
-    for (;;) {
-        std::exception_ptr failure;
-        try {
-            const auto info = co_await env_.erp.connect();
-            env_.board.up("odoo", fmt::format("version {} over {}", info.version, info.protocol));
-            if (!info.verified && !env_.config.odoo_unverified_version)
-                core::log::error({}, "Odoo version {} is not one this program was verified with (18, 19): nothing is written to it. Set "
-                                     "ODOO_UNVERIFIED_VERSION=true to write all the same",
-                                 info.version);
-            co_return;
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        const auto state = co_await asio::this_coro::cancellation_state;
-        if (state.cancelled() != asio::cancellation_type::none) co_return;
-        env_.board.down("odoo", core::describe(failure));
-        timer.expires_after(core::backoff_delay(start_pace, ++failures, core::random_unit()));
-        co_await timer.async_wait(asio::use_awaitable);
-    }
-}
-
 asio::awaitable<void> service::run()
 {
     preparation_.spawn("preparing the database", [this]() { return prepare_database(); });
@@ -144,11 +118,13 @@ asio::awaitable<void> service::run()
         main.spawn("line " + p->name(), [p]() { return p->run(); });
     }
     main.spawn("dispatcher", [this]() { return dispatcher_.run(); });
-    group_.spawn("odoo greeting", [this]() { return greet_odoo(); });
+    group_.spawn("odoo check", [this]() { return odoo_check_.run(); });
+    main.spawn("order watch", [this]() { return watch_.run(); });
 
     while (!stopping_) co_await stop_.wait();
     core::log::info({}, "stopping: no new runs, running ones may finish within {} s", finish_grace.count());
     for (auto& l : lines_) l->stop();
+    watch_.stop();
     dispatcher_.stop();
     bool late = false;
     try {

@@ -6,6 +6,8 @@
 #include "tasks/dispatcher.hpp"
 #include "tasks/environment.hpp"
 #include "tasks/line.hpp"
+#include "tasks/odoo_check.hpp"
+#include "tasks/order_watch.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -35,6 +37,8 @@ public:
     const std::vector<std::unique_ptr<line>>& lines() const noexcept { return lines_; }
     line* find_line(std::string_view name) const;
     const dispatcher& deliveries() const noexcept { return dispatcher_; }
+    const odoo_check& odoo() const noexcept { return odoo_check_; }
+    order_watch& watch() noexcept { return watch_; }
     // Configuration, database and migrations are good (readiness; a standby too).
     bool ready() const noexcept { return migrated_ && env_.board.is_up("database"); }
     // Why not: "waiting for the database", "migrating", "schema is newer", or empty.
@@ -43,13 +47,14 @@ public:
 private:
     // Until migrated_, or something that a person must change first, or stop().
     boost::asio::awaitable<void> prepare_database();
-    boost::asio::awaitable<void> greet_odoo();
 
     environment& env_;
     pg::pool& pool_;
     std::filesystem::path migrations_;
     std::vector<std::unique_ptr<line>> lines_;
     dispatcher dispatcher_;
+    odoo_check odoo_check_;
+    order_watch watch_;
     core::task_group preparation_, group_;
     core::event stop_;
     bool stopping_ = false, migrated_ = false;

@@ -57,7 +57,7 @@ asio::awaitable<shown_batches> look_at_read_area(line& l, const std::string& who
         auto reading = domain::decode_slot(map, image);
         if (reading.empty() || !reading.any_actual()) continue;
         // It does not keep the next load away (unknown_in_plc): a person has looked.
-        if (!reading.ended()) co_await store.put_setting(l.name(), settled_read_slot(slot), picture_text(image), who);
+        if (!reading.ended()) co_await store.put_setting(l.hold(), settled_read_slot(slot), picture_text(image), who);
         // What the newest load found in the slots is not its own.
         if (is_stale(map, loads.empty() ? nullptr : &loads.back(), slot, image)) continue;
         const auto order = reading.mo_id;
@@ -86,7 +86,7 @@ asio::awaitable<bool> give_up(line& l, const domain::batch& b, const shown_batch
     const bool stored = std::any_of(b.actual.begin(), b.actual.end(), [](const auto& a) { return !a.second.is_zero(); });
     const bool dosed = stored || seen != shown.end();
     auto status = dosed ? domain::history_status::failed : domain::history_status::reset;
-    if (!dosed && b.state == batch_state::cancelling && b.reason != "reset") status = b.reason == "discarded" ? domain::history_status::discarded : domain::history_status::cancelled;
+    if (!dosed && b.state == batch_state::cancelling) status = domain::end_of(domain::take_out_reason_from(b.reason).value_or(domain::take_out_reason::cancelled));
     store::journal_entry entry;
     entry.mo_id = b.mo_id;
     entry.what = "api.start-over";

@@ -1,12 +1,11 @@
-// The changes: runs and switches of tasks, and what a person decides about a batch.
+// The changes: runs and switches of tasks, and what a person decides about lines, batches, deliveries and refused orders.
 #pragma once
 
-#include "http/server.hpp"
-#include "tasks/service.hpp"
+#include "web/act.hpp"
 
 namespace batchbridge::web {
 
-// `path` is split behind /api/v1/; nullopt: no such route. The caller has checked the token.
-boost::asio::awaitable<std::optional<http::server_response>> change(tasks::service& service, const std::vector<std::string>& path, const http::server_request& request);
+// nullopt: no such route. The caller has checked the token.
+boost::asio::awaitable<std::optional<http::server_response>> change(tasks::service& service, const path_parts& path, const http::server_request& request);
 
 }  // namespace batchbridge::web

@@ -4,6 +4,26 @@ namespace batchbridge::web {
 
 namespace json = boost::json;
 
+namespace {
+
+// What the start-up check found; a bad one makes the whole degraded, as an Odoo that is down does.
+json::array findings(const tasks::odoo_check& check, bool& degraded)
+{
+    json::array out;
+    for (const auto& f : check.findings()) {
+        json::object one;
+        one["what"] = json::value(f.what);
+        one["state"] = json::value(std::string(tasks::to_string(f.how)));
+        one["text"] = json::value(f.text);
+        if (!f.advice.empty()) one["to_do"] = json::value(f.advice);
+        out.push_back(std::move(one));
+        degraded = degraded || f.how == odoo::finding::verdict::bad;
+    }
+    return out;
+}
+
+}  // namespace
+
 http::server_response health()
 {
     json::object o;
@@ -20,6 +40,7 @@ http::server_response readiness(tasks::service& service)
         d["state"] = json::value(std::string(tasks::to_string(e.now)));
         d["last_error"] = e.last_error.empty() ? json::value() : json::value(e.last_error);
         d["since"] = e.now == tasks::dependency_board::state::unknown ? json::value() : json::value(core::to_iso(e.since));
+        if (name == "odoo") d["findings"] = findings(service.odoo(), degraded);
         dependencies[name] = std::move(d);
         degraded = degraded || e.now == tasks::dependency_board::state::down;
     }

@@ -76,7 +76,7 @@ TEST_CASE("every fault of the configuration is listed at once by every command t
     const auto broken_map = b.file("broken.json", "{\"version\": 2}");
     const auto lines = b.file("lines.json", R"([{"name": "one", "host": "127.0.0.1", "map": ")" + broken_map + R"(", "order_domain": [["id", ">", 0]]},
                                                 {"name": "two", "host": "127.0.0.2", "map": "no-such-map.json", "order_domain": [["id", "<", 0]]}])");
-    const environment faults{{"PLC_TIMEOUT", "2"}, {"ODOO_API", "json2"}, {"ODOO_API_KEY", key_secret}, {"ODOO_CA_FILE", no_pem}, {"HTTP_LISTEN", "somewhere:8080"},
+    const environment faults{{"PLC_TIMEOUT", "2"}, {"ODOO_API", "scada"}, {"ODOO_CA_FILE", no_pem}, {"HTTP_LISTEN", "somewhere:8080"},
                              {"DATABASE_URL", std::string("postgresql://test:") + db_secret + "@127.0.0.1/x?sslmod=require"}, {"LINES_FILE", lines}, {"PLC_HOST", ""}, {"PLC_PORT", ""}, {"PLC_MAP", ""}};
     for (const auto* command : {"check-config", "run", "probe", "migrate"}) {
         CAPTURE(command);
@@ -84,7 +84,7 @@ TEST_CASE("every fault of the configuration is listed at once by every command t
         CHECK(o.code == 78);
         CHECK(o.out.empty());
         CHECK_THAT(line_of(o.err, "configuration: PLC_TIMEOUT"), Contains("'2' is not valid") && Contains("a duration above 0"));
-        CHECK_THAT(line_of(o.err, "configuration: ODOO_API"), Contains("json2") && Contains("later version") && Contains("jsonrpc"));
+        CHECK_THAT(o.err, Contains("ODOO_API=scada serves one line") && Contains("ODOO_API=scada cannot restrict orders, and line two"));
         CHECK_THAT(line_of(o.err, "configuration: ODOO_CA_FILE"), Contains(no_pem) && Contains("PEM"));
         CHECK_THAT(line_of(o.err, "configuration: HTTP_LISTEN"), Contains("'somewhere:8080'") && Contains("127.0.0.1:8080"));
         CHECK_THAT(line_of(o.err, "configuration: DATABASE_URL"), Contains("query parameter"));
@@ -103,8 +103,8 @@ TEST_CASE("each fault that shows only when parts are built is one of the configu
     command_bench b(nothing_runs());
     const auto url = [](const std::string& rest) { return std::string("postgresql://test:") + db_secret + rest; };
     const std::vector<row> rows{
-        {{{"ODOO_API", "json2"}, {"ODOO_API_KEY", key_secret}}, "ODOO_API"},
-        {{{"ODOO_API", "scada"}}, "ODOO_API"},
+        {{{"ODOO_API", "json2"}}, "ODOO_API"},
+        {{{"ODOO_API", "scada"}, {"ODOO_ORDER_DOMAIN", "[[\"id\", \">\", 0]]"}}, "ODOO_API"},
         {{{"ODOO_CA_FILE", b.file("no.pem", "no certificate")}}, "ODOO_CA_FILE"},
         {{{"ODOO_CA_FILE", b.file("empty.pem", "")}, {"ODOO_URL", "https://127.0.0.1:1"}}, "ODOO_CA_FILE"},
         {{{"ODOO_CA_FILE", b.p.directory()}}, "ODOO_CA_FILE"},
@@ -170,7 +170,7 @@ TEST_CASE("probe says of database, PLC and Odoo whether they answer, and what to
     CHECK_THAT(line_of(all.out, "database: ok"), Contains("PostgreSQL ") && Contains("no synchronous standby"));
     CHECK_THAT(line_of(all.out, "plc line1: ok"), Contains("slot 1 shows nothing") && Contains("ready word"));
     CHECK_THAT(line_of(all.out, "odoo: ok"), Contains("version 18.0"));
-    CHECK(occurrences(all.out, "\n") == 3);
+    for (const auto* what : {"database", "login", "version", "orders", "equipment", "e-mail", "clock"}) CHECK_FALSE(line_of(all.out, std::string("odoo ") + what + ": ok").empty());
 
     const auto password = b.run({"probe"}, {{"ODOO_PASSWORD", key_secret}});
     CHECK(password.code == 1);
@@ -182,8 +182,7 @@ TEST_CASE("probe says of database, PLC and Odoo whether they answer, and what to
         const auto o = b.run({"probe"});
         CHECK(o.code == 1);
         CHECK_THAT(line_of(o.out, what + ": FAILED"), Contains(hint));
-        for (const std::string part : {"database", "plc line1", "odoo"}) CHECK_THAT(o.out, Contains(part + (part == what ? ": FAILED" : ": ok")));
-        CHECK(occurrences(o.out, "\n") == 3);
+        for (const std::string part : {"database", "plc line1", "odoo"}) CHECK_FALSE(line_of(o.out, part + (part == what ? ": FAILED" : ": ok")).empty());
     };
     b.p.stop_plc();
     failed("plc line1", "PLC_HOST");
@@ -193,6 +192,47 @@ TEST_CASE("probe says of database, PLC and Odoo whether they answer, and what to
     b.p.start_odoo();
     b.p.database().stop();
     failed("database", "DATABASE_URL");
+}
+
+TEST_CASE("probe names each right, address and clock that is not as it must be, and what to do (L-47)")
+{
+    command_bench b;
+    b.p.odoo("/options", R"({"rights": {"mrp.production.write": false}, "email": false, "equipment_visible": false, "clock_shift_s": 300})");
+    const auto o = b.run({"probe"});
+    CHECK(o.code == 1);
+    CHECK_THAT(line_of(o.out, "odoo orders: FAILED"), Contains("may not write") && Contains("To do: ") && Contains("Manufacturing / User"));
+    CHECK_THAT(line_of(o.out, "odoo e-mail: FAILED"), Contains("no e-mail address") && Contains("To do: "));
+    CHECK_THAT(line_of(o.out, "odoo equipment: WARNING"), Contains("Equipment Manager"));
+    CHECK_THAT(line_of(o.out, "odoo clock: FAILED"), Contains("ahead of ours") && Contains("NTP"));
+    // What only makes requests poorer is no failure.
+    b.p.odoo("/options", R"({"rights": {"mrp.production.write": true}, "email": true, "clock_shift_s": 0})");
+    CHECK(b.run({"probe"}).code == 0);
+    b.p.odoo("/options", R"({"version": "17.0"})");
+    CHECK_THAT(line_of(b.run({"probe"}).out, "odoo version: WARNING"), Contains("17.0") && Contains("ODOO_UNVERIFIED_VERSION"));
+}
+
+TEST_CASE("readiness tells what the start-up check of Odoo found, and that it is put right")
+{
+    plant_options options;
+    options.start_plc = false;
+    plant p(options);
+    p.odoo("/options", R"({"rights": {"mrp.production.write": false}})");
+    p.start_bridge();
+    wait_until("the findings", seconds(30), [&] {
+        try {
+            return p.bridge("GET", "/readyz").text.find("may not write") != std::string::npos;
+        } catch (const std::exception&) {
+            return false;   // it does not listen yet
+        }
+    });
+    const auto ready = p.bridge("GET", "/readyz");
+    CHECK(ready.status == 200);
+    CHECK(ready.body.at("status") == "degraded");
+    bool told = false;
+    for (const auto& f : ready.body.at("dependencies").at("odoo").at("findings").as_array())
+        if (f.at("what") == "orders" && f.at("state") == "bad") told = f.as_object().contains("to_do");
+    CHECK(told);
+    CHECK_THAT(p.bridge_log(), Contains("may not write manufacturing orders") && Contains("To do: "));
 }
 
 TEST_CASE("migrate brings the schema up to date once, and fails without a database")

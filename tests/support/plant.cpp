@@ -112,9 +112,11 @@ plant::plant(plant_options options) : options_(std::move(options)), http_port_(f
         map_path_ = directory_ + "/plc-map.json";
         std::ofstream(map_path_) << options_.map;
     }
-    postgres_ = std::make_unique<postgres>();
-    url_ = postgres_->create_database();
-    if (!options_.start_database) postgres_->stop();
+    if (options_.with_database) {
+        postgres_ = std::make_unique<postgres>();
+        url_ = postgres_->create_database();
+        if (!options_.start_database) postgres_->stop();
+    }
     plc_port_ = free_port();
     odoo_port_ = free_port();
     if (options_.start_plc) start_plc();

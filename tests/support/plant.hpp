@@ -70,6 +70,7 @@ struct plant_options {
     std::map<std::string, std::string> environment;
     std::string map;               // text of the plant map; empty = conf/plc-map.json
     bool start_plc = true, start_odoo = true, start_database = true;
+    bool with_database = true;     // false: there is none at all, for a test of Odoo alone
 };
 
 class plant {

@@ -38,7 +38,7 @@ server_response refusal(const odoo_fault& f)
     out["context"] = json::object{};
     out["debug"] = "(server traceback)";
     auto r = odoo_json(status, out);
-    if (status == 401) r.www_authenticate = "Bearer ";
+    if (status == 401) r.www_authenticate = "Bearer";
     return r;
 }
 
@@ -94,11 +94,7 @@ front_result json2_front::read(const http::server_request& request)
 
     odoo_call c;
     c.protocol = "json2";
-    c.answer = [](json::value result) {
-        auto r = odoo_json(200, result);
-        r.headers.emplace_back("X-Content-Type-Options", "nosniff");
-        return r;
-    };
+    c.answer = [](json::value result) { return odoo_json(200, result); };
     c.refuse = refusal;
     c.database_down = server_error;   // measured as an HTML 500 when there is no connection to be had
 

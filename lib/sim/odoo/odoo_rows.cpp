@@ -284,7 +284,9 @@ json::value odoo_model::execute(const std::string& model, const std::string& met
     if (method == "context_get") return users(method, a);
     static const std::set<std::string> changes{"write", "web_save", "button_mark_done", "action_cancel", "action_start", "set_qty_producing", "message_post"};
     const char* operation = method == "create" ? "create" : method == "unlink" ? "unlink" : changes.contains(method) ? "write" : "read";
-    if (model == "decimal.precision" || !allowed(model, operation)) throw denied(options_, model, operation);
+    // Who may not read is told so first (h_access_error_write).
+    if (model == "decimal.precision" || !allowed(model, "read")) throw denied(options_, model, "read");
+    if (!allowed(model, operation)) throw denied(options_, model, operation);
     if (method == "message_post") return post_message(model, a);
     if (model == "mrp.production") return production(method, a, facts);
     if (model == "stock.move") return moves(method, a, facts);

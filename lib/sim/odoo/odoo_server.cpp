@@ -125,6 +125,7 @@ front_result odoo_server::route(const http::server_request& request, call_record
 
 server_response odoo_server::finished(call_record& record, server_response r)
 {
+    if (model_.options().is_19() && record.outcome == "ok" && r.status == 200) r.headers.emplace_back("X-Content-Type-Options", "nosniff");
     r.headers.emplace_back("Date", http_date(core::utc_now() + model_.options().clock_shift));
     record.bytes_out = bytes_of(r);
     record.status = record.bytes_out == 0 ? 0 : r.status;
@@ -248,7 +249,10 @@ asio::awaitable<server_response> odoo_server::abandon(std::shared_ptr<job> j, co
 {
     const bool proxy = fault.kind == "http_504";
     auto page = silence();
-    if (proxy) page = odoo_page(504, "<html><head><title>504 Gateway Time-out</title></head></html>");
+    if (proxy) {
+        page = odoo_page(504, "<html><head><title>504 Gateway Time-out</title></head></html>");
+        page.headers.emplace_back("Date", http_date(core::utc_now() + model_.options().clock_shift));
+    }
     if (fault.calls > 0 || !fault.after.empty()) {
         waiting w;
         w.what = j;

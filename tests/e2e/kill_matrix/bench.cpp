@@ -105,6 +105,7 @@ void bench::begin(const std::string& point)
     base_.requests = number("select max(id) from odoo_outbox");
     base_.loads_taken = state.at("loads_taken").as_int64();
     base_.failures_acknowledged = state.at("failures").at("acknowledged").as_int64();
+    base_.in_odoo = plant_.odoo("/requests").as_array().size();
     base_.violations = plant_.odoo("/violations").as_array().size();
     made_ = 0;
     ++round_;
@@ -203,7 +204,7 @@ bool bench::nothing_left()
 {
     // In one statement, so that it is one moment.
     const auto since = std::to_string(base_.orders);
-    const auto left = number("select (select count(*) from mo_batch) + (select count(*) from odoo_outbox where state in ('due', 'sending', 'parked') and kind <> 'maintenance_request') + "
+    const auto left = number("select (select count(*) from mo_batch) + (select count(*) from odoo_outbox where state in ('due', 'sending', 'parked')) + "
                                      "(select count(*) from plc_duty where done_at is null) + (select count(*) from plc_load where state in ('staged', 'arming')) + "
                                      "(select count(*) from equipment_failure where acknowledged_at is null) + " +
                                          std::to_string(made_) + " - (select count(distinct odoo_id) from mo_histories where odoo_id > " + since + " and status <> 'reset')");

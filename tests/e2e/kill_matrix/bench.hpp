@@ -24,7 +24,7 @@ const char* to_string(way w);
 struct baseline {
     std::string time;      // the database's
     std::int64_t orders = 0, journal = 0, loads = 0, failures = 0, loads_taken = 0, failures_acknowledged = 0, requests = 0;
-    std::size_t violations = 0;
+    std::size_t violations = 0, in_odoo = 0;      // in_odoo: maintenance requests
 };
 
 class bench {

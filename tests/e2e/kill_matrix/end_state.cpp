@@ -175,10 +175,11 @@ private:
 
     void failures()
     {
-        for (const auto& r : b_.rows("select regexp_replace(f.description, '[0-9]', '') || ', ' || f.time_source || case when f.acknowledged_at is null then '' else ', acknowledged' end || ', ' || (select count(*) from odoo_outbox o where o.kind = "
-                                     "'maintenance_request' and (o.payload ->> 'failure_id')::bigint = f.id) || ' requests' from equipment_failure f where f.id > " + std::to_string(b_.base().failures)))
+        for (const auto& r : b_.rows("select regexp_replace(f.description, '[0-9]', '') || ', ' || f.time_source || case when f.acknowledged_at is null then '' else ', acknowledged' end || ', ' || (select string_agg(', request ' || o.state, '') from "
+                                     "odoo_outbox o where o.kind = 'maintenance_request' and (o.payload ->> 'failure_id')::bigint = f.id) || case when f.odoo_request_id is null then '' else ', its number is known' end from equipment_failure f where f.id > " + std::to_string(b_.base().failures)))
             say("failure: " + *r[0]);
         say(std::to_string(plc_.at("failures").at("acknowledged").as_int64() - b_.base().failures_acknowledged) + " failures acknowledged at the PLC");
+        say(std::to_string(p_.odoo("/requests").as_array().size() - b_.base().in_odoo) + " maintenance requests in Odoo");
     }
 
     bench& b_;

@@ -119,12 +119,12 @@ TEST_CASE("kill matrix: the PLC gives a batch up")
 
 TEST_CASE("kill matrix: somebody has acted in Odoo")
 {
-    every_point("odoo", {"cancelled in Odoo while it runs", "parked"}, way::restart);
+    every_point("odoo", {"cancelled in Odoo while it runs", "changed in Odoo", "parked", "discarded"}, way::restart);
 }
 
 TEST_CASE("kill matrix: equipment failures and start-over")
 {
-    every_point("failure", {"equipment failure", "equipment failure without a time", "started over"}, way::restart);
+    every_point("failure", {"equipment failure", "equipment failure without a time", "started over", "paused"}, way::restart);
 }
 
 TEST_CASE("kill matrix: a second process takes over while orders are made")
@@ -134,7 +134,7 @@ TEST_CASE("kill matrix: a second process takes over while orders are made")
 
 TEST_CASE("kill matrix: a second process takes over while persons act")
 {
-    every_point("takeover-acts", {"offer withdrawn", "taken out of a taken load", "equipment failure", "started over"}, way::takeover);
+    every_point("takeover-acts", {"offer withdrawn", "taken out of a taken load", "changed in Odoo", "equipment failure", "started over"}, way::takeover);
 }
 
 TEST_CASE("kill matrix: shutdown in the middle of it")

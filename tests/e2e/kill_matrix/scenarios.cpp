@@ -158,6 +158,41 @@ void parked(bench& b)
           [&b] { return !is(b, 1, "parked"); });
 }
 
+// The same, and a person gives the finish up.
+void discarded(bench& b)
+{
+    speed(b, slow);
+    b.make(2);
+    until_running(b, 1);
+    b.at().odoo("/orders/" + text(b.id(1)), R"({"act": "finish"})");
+    speed(b, fast);
+    b.until("the parked order", [&] { return is(b, 1, "parked"); });
+    const auto finish = b.sql("select id from odoo_outbox where kind = 'finish' and state = 'parked' and odoo_id = " + text(b.id(1)));
+    b.ask("discard", [finish] { return "/api/v1/outbox/" + finish + "/discard"; }, R"({"reason": "booked by hand"})", [&b] { return archived(b, 1); });
+}
+
+// The watch finds an order that waits cancelled in Odoo, and another one done.
+void changed_in_odoo(bench& b)
+{
+    speed(b, slow);
+    b.make(3);
+    until_running(b, 1);
+    b.at().odoo("/orders/" + text(b.id(2)), R"({"act": "cancel"})");
+    b.at().odoo("/orders/" + text(b.id(3)), R"({"act": "finish"})");
+    b.until("both to be taken out", [&] {
+        return !is(b, 2, "loaded") && !is(b, 3, "loaded") && b.count("mo_batch where state = 'cancelling' and not disarmed") == 0;
+    });
+    speed(b, fast);
+}
+
+void paused(bench& b)
+{
+    const auto said = [&b](const char* what) { return b.count("journal where what = 'api." + std::string(what) + "' and id > " + text(b.base().journal)) > 0; };
+    b.ask("pause", [] { return std::string("/api/v1/lines/line1/pause"); }, R"({"reason": "inventory"})", [&] { return said("pause"); });
+    b.make(2);
+    b.ask("resume", [] { return std::string("/api/v1/lines/line1/resume"); }, R"({"reason": "done"})", [&] { return said("resume"); });
+}
+
 std::string clock_words()
 {
     const auto now = std::time(nullptr);
@@ -200,7 +235,8 @@ plant_options rig(const std::map<std::string, std::string>& environment = {})
     plant_options o;
     o.plc_speed = fast;
     o.plc_arguments = {"--scan-ms", "20"};
-    o.environment = {{"PLC_READ_INTERVAL", "50ms"}, {"PROCESS_COMPLETED_INTERVAL", "300ms"}, {"SYNC_INTERVAL", "200ms"}, {"EQUIPMENT_FAILURE_INTERVAL", "50ms"}};
+    o.environment = {{"PLC_READ_INTERVAL", "50ms"}, {"PROCESS_COMPLETED_INTERVAL", "300ms"}, {"SYNC_INTERVAL", "200ms"}, {"EQUIPMENT_FAILURE_INTERVAL", "50ms"},
+                     {"ODOO_WATCH_INTERVAL", "1h"}};
     for (const auto& [name, value] : environment) o.environment[name] = value;
     return o;
 }
@@ -221,19 +257,24 @@ std::vector<scenario> table()
                    {"finish.guarded", "finish.values", "odoo.attempt_committed", "odoo.answered", "finish.written", "odoo.attempt_committed:2", "odoo.answered:2", "finish.marked", "finish.recorded", "archive.before",
                     "archive.after"},
                    {"odoo.attempt_committed:2", "finish.marked"}, {"odoo.attempt_committed"}, without_live});
-    out.push_back({"live consumption", live, {"odoo.attempt_committed", "odoo.answered", "http.sent:4", "http.sent:6", "http.sent:8"}, {"odoo.answered"}, {}, rig()});
+    out.push_back({"live consumption", live, {"odoo.attempt_committed", "odoo.answered", "consumption.written", "consumption.recorded", "http.sent:4", "http.sent:6", "http.sent:8"}, {"odoo.answered"}, {}, rig()});
     out.push_back({"offer withdrawn", offer_withdrawn,
                    {"load.armed then load.found_armed", "act.before_commit", "act.committed", "take_out.withdrawing", "take_out.blanking", "take_out.disarmed", "take_out.recorded", "take_out.restaging", "take_out.restaged", "cancelling.ending",
                     "cancelling.archived"},
                    {"take_out.disarmed"}, {"take_out.restaging"}, without_live});
     out.push_back({"taken out of a taken load", taken_out_of_a_taken_load,
-                   {"act.committed", "act.committed:2", "take_out.blanking", "take_out.disarmed:2", "cancelling.archived", "odoo.attempt_committed", "odoo.answered"},
+                   {"act.committed", "act.committed:2", "take_out.blanking", "take_out.disarmed:2", "cancelling.archived", "odoo.attempt_committed", "odoo.answered", "cancel.verified",
+                    "cancel.recorded"},
                    {"cancelling.archived"}, {}, without_live});
     out.push_back({"held and completed by a person", given_up_by_the_plc, {"act.before_commit", "act.committed", "duty.before", "finish.values"}, {}, {"act.committed"}, without_live});
     out.push_back({"cancelled by policy", cancelled_by_policy, {"policy.cancel_asked", "odoo.attempt_committed", "odoo.answered"}, {}, {}, rig({{"TASK2_ODOO_SYNC", "false"}, {"ON_PLC_FAILURE", "cancel"}})});
     out.push_back({"cancelled in Odoo while it runs", cancelled_in_odoo, {"read.committed", "finish.guarded"}, {}, {}, without_live});
-    out.push_back({"parked", parked, {"act.retried", "finish.guarded", "finish.guarded:2", "finish.values", "act.committed", "finish.recorded"}, {}, {}, without_live});
-    out.push_back({"equipment failure", failure, {"failure.before_commit", "failure.stored", "failure.flag_written", "failure.acknowledged"}, {"failure.stored"}, {}, without_live});
+    out.push_back({"parked", parked, {"delivery.parking", "delivery.parked", "act.retried", "finish.guarded", "finish.guarded:2", "finish.values", "act.committed", "finish.recorded"}, {}, {}, without_live});
+    out.push_back({"discarded", discarded, {"delivery.parked", "act.discarding", "act.discarded"}, {}, {}, without_live});
+    out.push_back({"changed in Odoo", changed_in_odoo, {"watch.judged", "watch.applied", "watch.judged:2", "take_out.disarmed"}, {"watch.applied"}, {}, rig({{"TASK2_ODOO_SYNC", "false"}, {"ODOO_WATCH_INTERVAL", "200ms"}})});
+    out.push_back({"paused", paused, {"pause.stored", "resume.stored"}, {}, {}, without_live});
+    out.push_back({"equipment failure", failure,
+                   {"failure.before_commit", "failure.stored", "failure.flag_written", "failure.acknowledged", "request.looked_for", "odoo.attempt_committed", "odoo.answered", "request.made", "request.recorded"}, {"failure.stored"}, {}, without_live});
     out.push_back({"equipment failure without a time", failure_without_a_time, {"failure.before_commit", "failure.stored", "failure.flag_written", "failure.acknowledged"}, {}, {}, without_live});
     out.push_back({"started over", started_over, {"start_over.cleared", "start_over.journaled", "start_over.given_up", "start_over.withdrawn"}, {"start_over.given_up"}, {}, without_live});
     return out;

@@ -45,7 +45,7 @@ json::value normal(json::value half)
     if (!o.contains("body")) {
         const auto* text = o.if_contains("body_text");
         const auto* parsed = o.if_contains("json");
-        json::value body = parsed != nullptr ? *parsed : text != nullptr ? *text : json::value(nullptr);
+        json::value body = parsed != nullptr && parsed->is_string() ? json::value(json::serialize(*parsed)) : parsed != nullptr ? *parsed : text != nullptr ? *text : json::value(nullptr);
         o["body"] = std::move(body);
     }
     if (!o.contains("headers")) o["headers"] = json::object{};

@@ -27,6 +27,7 @@ struct wire {
     std::string bytes;
     boost::system::error_code end;      // eof, connection_reset; operation_aborted: we hung up
     std::chrono::milliseconds took{};
+    std::size_t sent = 0;               // bytes of the request, head and body
 
     bool silent() const { return bytes.empty(); }
     unsigned status() const;

@@ -60,7 +60,9 @@ store::refusal a_refusal()
 std::vector<writing_function> writing_functions()
 {
     return {
-        {"set_paused", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_paused(h, true, "test")); }, ""},
+        {"pause_line", [](plant& p, const store::hold& h) { p.b.await(p.b.db.pause_line(h, entry("api.pause", "silos are filled"))); }, ""},
+        {"resume_line", [](plant& p, const store::hold& h) { p.b.await(p.b.db.resume_line(h, entry("api.resume", ""))); }, "update line set paused = true"},
+        {"put_setting", [](plant& p, const store::hold& h) { p.b.await(p.b.db.put_setting(h, "task.cleanup.enabled", "false", "api")); }, ""},
         {"stage_load", [](plant& p, const store::hold& h) { p.b.await(p.b.db.stage_load(h, images(), {order(50, 1)})); }, "delete from mo_batch"},
         {"set_load_state", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_load_state(h, p.loaded.load, domain::load_state::taken, batch_state::loading)); }, "update plc_load set state = 'arming'"},
         {"restage", [](plant& p, const store::hold& h) { p.b.await(p.b.db.restage(h, p.loaded.load, true)); }, "delete from mo_batch where state = 'running'"},
@@ -122,6 +124,27 @@ std::vector<writing_function> writing_functions()
         {"wait_for_configuration", [](plant& p, const store::hold& h) { p.b.await(p.b.db.wait_for_configuration(h, p.finish, 60s, "login refused")); }, ""},
         {"park", [](plant& p, const store::hold& h) { p.b.await(p.b.db.park(h, p.finish, "refused")); }, ""},
         {"discard", [](plant& p, const store::hold& h) { p.b.await(p.b.db.discard(h, p.consumption, "not wanted")); }, ""},
+        {"apply_watched",
+         [](plant& p, const store::hold& h) {
+             const auto seen = p.b.await(p.b.db.watched({"line1"}, "odoo"));
+             store::watch_finding f;
+             f.event = domain::odoo_event::done;
+             f.decision.what = domain::table_decision::step::alert;
+             for (const auto& w : seen.batches)
+                 if (w.batch.id == p.held.id) p.b.await(p.b.db.apply_watched(h, seen.mark, w, 120s, f));
+         },
+         ""},
+        {"not_open_any_more",
+         [](plant& p, const store::hold& h) {
+             store::still_open_order o;
+             o.history_id = std::stoll(p.b.value("select coalesce(max(id), 0) from mo_histories"));
+             o.mo_id = "WH/MO/00001";
+             p.b.await(p.b.db.not_open_any_more(h, o));
+         },
+         "insert into alert (line, kind, subject, text) values ('line1', 'archived_but_open', 'WH/MO/00001', '')"},
+        {"requested", [](plant& p, const store::hold& h) { p.b.await(p.b.db.requested(h, p.finish, 7, "request 7", store::equipment_found{"SILO-101", false, "there is none"})); }, ""},
+        {"begin_note", [](plant& p, const store::hold& h) { p.b.await(p.b.db.begin_note(h, p.consumption)); }, ""},
+        {"note_not_sent", [](plant& p, const store::hold& h) { p.b.await(p.b.db.note_not_sent(h, p.finish, p.attempt, 5s, "refused")); }, ""},
         {"drop_consumption", [](plant& p, const store::hold& h) { p.b.await(p.b.db.drop_consumption(h, p.consumption, store::alert_note{"order_gone", "WH/MO/00001", "it is gone"})); }, ""},
         {"cancelled_in_odoo",
          [](plant& p, const store::hold& h) {
@@ -138,6 +161,33 @@ std::vector<writing_function> writing_functions()
         {"ask_cancel", [](plant& p, const store::hold& h) { p.b.await(p.b.db.ask_cancel(h, p.held.id, entry("api.cancel", ""))); }, ""},
         {"retry_batch", [](plant& p, const store::hold& h) { p.b.await(p.b.db.retry_batch(h, p.parked.id, entry("api.retry", ""))); }, ""},
         {"complete_batch", [](plant& p, const store::hold& h) { p.b.await(p.b.db.complete_batch(h, p.held.id, kg("5"), p.held.planned, entry("api.complete", ""))); }, ""},
+        {"retry_delivery",
+         [](plant& p, const store::hold& h) {
+             const auto seen = p.b.await(p.b.db.outbox_by_id(p.consumption.id)).value();
+             p.b.await(p.b.db.retry_delivery(h, seen, entry("api.retry", "")));
+         },
+         "update odoo_outbox set next_at = now() + interval '1 hour' where kind = 'consumption'"},
+        {"discard_delivery",
+         [](plant& p, const store::hold& h) {
+             const auto seen = p.b.await(p.b.db.outbox_by_id(p.consumption.id)).value();
+             p.b.await(p.b.db.discard_delivery(h, seen, entry("api.discard", "not wanted")));
+         },
+         ""},
+        {"discard_finish",
+         [](plant& p, const store::hold& h) {
+             const auto seen = p.b.await(p.b.db.outbox_by_id(p.b.delivery(p.parked.id, "finish").id)).value();
+             store::as_seen batch;
+             batch.state = batch_state::parked;
+             batch.version = p.parked.version;
+             p.b.await(p.b.db.discard_finish(h, seen, batch, entry("api.discard", "booked by hand")));
+         },
+         ""},
+        {"retry_refusal",
+         [](plant& p, const store::hold& h) {
+             const auto seen = p.b.await(p.b.db.refusal_of_order("odoo", 77)).value();
+             p.b.await(p.b.db.retry_refusal(h, seen, entry("api.retry-refusal", "")));
+         },
+         ""},
         {"record_refusals", [](plant& p, const store::hold& h) { p.b.await(p.b.db.record_refusals(h, {a_refusal()}, 1h)); }, ""},
         {"reset_refusals", [](plant& p, const store::hold& h) { p.b.await(p.b.db.reset_refusals(h)); }, ""},
         {"journal", [](plant& p, const store::hold& h) { p.b.await(p.b.db.journal(h, {entry("plc.load", "")})); }, ""},
@@ -255,15 +305,4 @@ TEST_CASE("a line with unfinished batches is not taken with another PLC address 
     const auto row = b.await(b.db.lines()).at(0);
     CHECK(row.holder == "the last");
     CHECK(row.address == others[1]);
-}
-
-TEST_CASE("a pause and its reason survive a taking")
-{
-    store_bench b;
-    b.await(b.db.set_paused(b.h, true, "plc_reset"));
-    b.h = b.take("line1");
-    CHECK(b.await(b.db.lines()).at(0).paused);
-    CHECK(b.await(b.db.lines()).at(0).paused_why == "plc_reset");
-    b.await(b.db.set_paused(b.h, false, ""));
-    CHECK_FALSE(b.await(b.db.lines()).at(0).paused);
 }

@@ -105,18 +105,19 @@ TEST_CASE("one row says how a task stands, and each run that changed, failed or 
     CHECK(b.value("select to_char(ended_at - started_at, 'SS') from task_run where current and task = 'plc_read_sync'") == "01");
 }
 
-TEST_CASE("settings persist, the last one wins, and each change is journaled with who (L-16)")
+TEST_CASE("settings persist, the last one wins, and each change is journaled with who and why (L-16)")
 {
     store_bench b;
-    b.await(b.db.put_setting("line1", "task.cleanup.enabled", "false", "api"));
-    b.await(b.db.put_setting("line1", "task.cleanup.enabled", "true", "shift lead"));
-    b.await(b.db.put_setting("line2", "task.cleanup.enabled", "false", "api"));
+    const auto other = b.take("line2");
+    b.await(b.db.put_setting(b.h, "task.cleanup.enabled", "false", "api"));
+    b.await(b.db.put_setting(b.h, "task.cleanup.enabled", "true", "shift lead", "no room left"));
+    b.await(b.db.put_setting(other, "task.cleanup.enabled", "false", "api"));
     b.h = b.take("line1");
     const std::map<std::string, std::string> expected{{"task.cleanup.enabled", "true"}};
     CHECK(b.await(b.other_db.settings("line1")) == expected);
     CHECK(b.value("select who from setting where line = 'line1'") == "shift lead");
     CHECK(b.value("select string_agg(who || ': ' || answer, ', ' order by id) from journal where line = 'line1' and what = 'setting'") ==
-          "api: task.cleanup.enabled = false, shift lead: task.cleanup.enabled = true");
+          "api: task.cleanup.enabled = false, shift lead: task.cleanup.enabled = true: no room left");
 }
 
 TEST_CASE("an alert opens once and counts, is resolved once, and opens anew afterwards")

@@ -65,8 +65,8 @@ public:
     void finish(const std::function<bool()>& done);
     // Two calls at once on sessions of their own. With `lock`, a third session first takes what that statement locks, and
     // lets go only when both calls wait in PostgreSQL: then both are in the middle of their transactions.
-    template <class T>
-    void race(asio::awaitable<T> a, outcome<T>& first, asio::awaitable<T> b, outcome<T>& second, const std::string& lock = {})
+    template <class T, class U>
+    void race(asio::awaitable<T> a, outcome<T>& first, asio::awaitable<U> b, outcome<U>& second, const std::string& lock = {})
     {
         pg::connection gate(ioc.get_executor(), uri);
         if (!lock.empty()) hold_gate(gate, lock);

@@ -83,3 +83,92 @@ TEST_CASE("a finish that hangs holds up the other finishes and nothing else")
     b.erp.hangs.clear();
     b.await("both finishes", [&] { return b.count("odoo_outbox where kind = 'finish' and state = 'sent'") == 2; });
 }
+
+TEST_CASE("one connection is kept free from live values, and an order has one call at a time")
+{
+    delivery_bench b(settings{{"ODOO_MAX_CONNECTIONS", "3"}});
+    std::map<std::string, int> now;
+    int live = 0, most_live = 0, most_of_one = 0;
+    for (int n = 1; n <= 6; ++n) b.erp.add(n);
+    b.erp.hang_all = true;
+    for (int n = 1; n <= 5; ++n) b.owe(b.batch(n, "running", {{101, "5"}}), "consumption");
+    b.await("two live values", [&] { return b.erp.calls.size() == 2; });
+    b.run_for(1500ms);
+    CHECK(b.erp.calls.size() == 2);
+    // A finish still finds its way.
+    const auto id = b.completed(6);
+    b.await("the finish", [&] { return b.erp.count("read 6") == 1; });
+    // The watch does not add a fourth.
+    b.service->watch().wake();
+    b.run_for(800ms);
+    CHECK(b.erp.count("read_orders") == 0);
+    b.erp.before = [&](const std::string& call) {
+        if (call.starts_with("write_consumption")) most_live = std::max(most_live, ++live);
+        most_of_one = std::max(most_of_one, ++now[call.substr(call.find(' ') + 1)]);
+    };
+    b.erp.after = [&](const std::string& call) {
+        if (call.starts_with("write_consumption")) --live;
+        --now[call.substr(call.find(' ') + 1)];
+    };
+    b.erp.hang_all = false;
+    b.await("all of them", [&] { return b.count("odoo_outbox where state = 'sent'") == 6; });
+    CHECK(most_live <= 2);
+    CHECK(b.finish_state(id) == "sent");
+}
+
+TEST_CASE("live values of one order keep their distance, and the last one always goes")
+{
+    delivery_bench b(settings{{"ODOO_LIVE_INTERVAL", "2s"}});
+    b.erp.add(1);
+    const auto id = b.batch(1, "running", {{101, "5"}});
+    const auto row = b.owe(id, "consumption");
+    std::vector<steady_clock::time_point> sent;
+    b.erp.before = [&](const std::string& call) {
+        if (call != "write_consumption 1") return;
+        sent.push_back(steady_clock::now());
+        if (sent.size() > 1) return;
+        // Newer totals while the first ones are on their way.
+        b.sql(fmt::format("with m as (update mo_batch set version = version + 1 where id = {0} returning version) update odoo_outbox set payload = '{{\"actual\": {{\"101\": \"7.5\"}}}}', version = m.version from m where "
+                          "odoo_outbox.id = {1} returning 1",
+                          id, row));
+    };
+    b.await("both values", [&] { return sent.size() == 2 && b.state_of(row) == "sent"; });
+    CHECK(sent[1] - sent[0] >= 1900ms);
+    CHECK(b.erp.orders[1].components[0].quantity == *core::decimal::parse("7.5"));
+    CHECK(b.sql("select update_odoo from mo_batch") == "t");
+}
+
+TEST_CASE("a configuration wait neither opens nor closes the breaker")
+{
+    delivery_bench b;
+    b.erp.add(1);
+    b.erp.add(2);
+    b.erp.before = [](const std::string& call) {
+        if (call == "write_final 1") throw refused(domain::error_class::configuration, "no right to write", "odoo.exceptions.AccessError");
+        if (call == "read 2" || call == "probe") throw not_reached();
+    };
+    b.completed(1);
+    b.await("the wait", [&] { return b.count("alert where kind = 'odoo_configuration' and state = 'open'") == 1; });
+    CHECK(b.erp.count("probe") == 0);
+    CHECK_FALSE(b.service->deliveries().breaker_open());
+    // While it is open, a row that is refused does not close it: only the probe does.
+    b.completed(2);
+    b.await("the open breaker", [&] { return b.service->deliveries().breaker_open(); });
+    b.sql("update odoo_outbox set next_at = now() where odoo_id = 1 returning 1");
+    b.wake();
+    b.run_for(700ms);
+    CHECK(b.service->deliveries().breaker_open());
+    CHECK(b.erp.count("write_final 1") == 1);
+}
+
+TEST_CASE("rows for another database are never sent")
+{
+    delivery_bench b;
+    b.erp.add(1);
+    const auto id = b.batch(1, "completed", {{101, "99.5"}});
+    b.sql("update mo_batch set odoo_db = 'before the restore' returning 1");
+    b.owe(id, "finish");
+    b.run_for(1500ms);
+    CHECK(b.erp.calls.empty());
+    CHECK(b.finish_state(id) == "due");
+}

@@ -53,7 +53,7 @@ core::config configuration(const std::string& uri, const std::map<std::string, s
 {
     std::map<std::string, std::string> all{{"DATABASE_URL", uri}, {"PLC_HOST", "127.0.0.1"}, {"PLC_MAP", BATCHBRIDGE_CONF "/plc-map.json"}, {"PLC_WRITES", "true"},
                                            {"ODOO_URL", "http://127.0.0.1:9"}, {"ODOO_DB", "factory"}, {"ODOO_USERNAME", "plcbridge"}, {"ODOO_PASSWORD", "plc"},
-                                           {"ENABLE_AUTO_SYNC", "false"}, {"HTTP_LISTEN", "127.0.0.1:0"}, {"API_TOKEN", "correct-horse"}};
+                                           {"ENABLE_AUTO_SYNC", "false"}, {"ODOO_WATCH_INTERVAL", "1h"}, {"HTTP_LISTEN", "127.0.0.1:0"}, {"API_TOKEN", "correct-horse"}};
     for (const auto& [name, value] : changes) all[name] = value;
     return core::load_config(
         [&all](const std::string& name) -> std::optional<std::string> {
@@ -80,7 +80,7 @@ int occurrences(const std::string& text, const std::string& part)
     return n;
 }
 
-delivery_bench::delivery_bench(const std::map<std::string, std::string>& changes) : uri(bb_test::shared_postgres().create_database()), config(configuration(uri, changes))
+delivery_bench::delivery_bench(const std::map<std::string, std::string>& changes, const std::function<std::unique_ptr<plc::device>()>& plc) : uri(bb_test::shared_postgres().create_database()), config(configuration(uri, changes))
 {
     // A new holder waits before it writes; not for seconds here.
     ::setenv("BATCHBRIDGE_LEASE_SCALE", "25", 1);
@@ -92,11 +92,15 @@ delivery_bench::delivery_bench(const std::map<std::string, std::string>& changes
     env = std::make_unique<tasks::environment>(executor, config, *rows, *locks, erp);
     std::vector<tasks::line_setup> lines;
     for (const auto& l : config.lines) lines.push_back({l, domain::parse_plant_map(read_text(l.map))});
-    service = std::make_unique<tasks::service>(*env, *pool, BATCHBRIDGE_CONF "/migrations", std::move(lines), [](const core::line_config&, const domain::plant_map&) {
-        return [](plc::device::write_permission) -> std::unique_ptr<plc::device> { return std::make_unique<no_plc>(); };
+    service = std::make_unique<tasks::service>(*env, *pool, BATCHBRIDGE_CONF "/migrations", std::move(lines), [plc](const core::line_config&, const domain::plant_map&) {
+        return [plc](plc::device::write_permission) -> std::unique_ptr<plc::device> {
+            if (plc) return plc();
+            return std::make_unique<no_plc>();
+        };
     });
     asio::co_spawn(ioc, service->run(), [this](std::exception_ptr) { ended_ = true; });
-    await("the line", [this] { return service->ready() && service->find_line("line1")->may_write(); });
+    // The first look of the order watch too: what a test does meets none that it did not ask for.
+    await("the line", [this] { return service->ready() && service->find_line("line1")->may_write() && service->watch().looks() > 0; });
 }
 
 delivery_bench::~delivery_bench()

@@ -25,10 +25,13 @@ namespace batchbridge::tests {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
+// Environment variables over those of the bench.
+using settings = std::map<std::string, std::string>;
+
 class delivery_bench {
 public:
     // The line is held and may write when this returns.
-    explicit delivery_bench(const std::map<std::string, std::string>& changes = {});
+    explicit delivery_bench(const std::map<std::string, std::string>& changes = {}, const std::function<std::unique_ptr<plc::device>()>& plc = {});
     ~delivery_bench();
 
     void await(const std::string& what, const std::function<bool()>& done, std::chrono::milliseconds limit = 15s);

@@ -152,3 +152,151 @@ TEST_CASE("a cancel that outlives its batch is not sent to another order of the 
     b.await("the parking", [&] { return b.state_of(row) == "parked"; });
     CHECK(b.erp.count("cancel 1") == 0);
 }
+
+TEST_CASE("the values of a finish are computed once, before the first write, and every later try uses them")
+{
+    delivery_bench b(settings{{"ODOO_UNCLEAR_WAIT", "2s"}, {"ODOO_WRITE_TIMEOUT", "1s"}});
+    b.erp.add(1, {"SILO-101", "SILO-102"});
+    b.erp.before = [&b](const std::string& call) {
+        if (call == "write_final 1" && b.erp.count(call) == 1) {
+            // The plan that decides how things are shared and scaled changes in between.
+            for (auto& c : b.erp.orders[1].components) c.planned = 7;
+            throw no_answer();
+        }
+    };
+    const auto id = b.completed(1, {{101, "60.5"}, {102, "39.25"}});
+    b.await("the unclear write", [&] { return b.count("odoo_outbox where tries = 1 and state = 'due'") == 1; });
+    const auto values = b.sql("select finish_values from odoo_outbox");
+    CHECK_THAT(values, Catch::Contains("60.5") && Catch::Contains("39.25") && Catch::Contains("99.75"));
+    b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
+    CHECK(b.sql("select finish_values from odoo_outbox") == values);
+    CHECK(b.count("journal where what = 'finish.values'") == 1);
+    // Every step is journaled: the unclear write, the write, the call, the end.
+    CHECK(b.sql("select string_agg(what || coalesce(' ' || split_part(answer, ':', 1), ''), ', ' order by id) from journal where what like 'odoo.%' and what <> 'odoo.finish'") ==
+          "odoo.write_final unclear, odoo.write_final ok, odoo.button_mark_done ok");
+    CHECK(b.count("journal where what = 'odoo.finish'") == 1);
+}
+
+TEST_CASE("each write of a finish is committed as an attempt before its bytes leave")
+{
+    delivery_bench b;
+    b.erp.add(1);
+    std::map<std::string, std::string> open;
+    b.erp.before = [&](const std::string& call) {
+        if (call == "write_final 1" || call == "mark_done 1") open[call] = b.sql("select coalesce(string_agg(call, ','), '') from odoo_attempt where outcome is null and ended_at is null");
+    };
+    const auto id = b.completed(1);
+    b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
+    CHECK(open == std::map<std::string, std::string>{{"write_final 1", "write_final"}, {"mark_done 1", "button_mark_done"}});
+    CHECK(b.count("odoo_attempt where outcome = 'ok'") == 2);
+}
+
+TEST_CASE("L-07: a mark done without an answer is read back after the wait, and is not repeated when it worked")
+{
+    delivery_bench b(settings{{"ODOO_UNCLEAR_WAIT", "2s"}, {"ODOO_WRITE_TIMEOUT", "1s"}});
+    b.erp.add(1);
+    b.erp.after = [](const std::string& call) {
+        if (call == "mark_done 1") throw no_answer();
+    };
+    const auto id = b.completed(1);
+    b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
+    CHECK(b.erp.calls == std::vector<std::string>{"read 1", "write_final 1", "mark_done 1", "probe", "read 1"});
+    CHECK(b.sql("select done_marked and update_odoo from mo_batch") == "t");
+}
+
+TEST_CASE("an older write that lands on a done order is parked with both sets of figures and not corrected")
+{
+    delivery_bench b;
+    b.erp.add(1);
+    b.erp.after = [&b](const std::string& call) {
+        // A live value that was given up long ago comes through right after done.
+        if (call == "mark_done 1") b.erp.orders[1].components[0].quantity = *core::decimal::parse("12.5");
+    };
+    const auto id = b.completed(1);
+    b.await("the parking", [&] { return b.finish_state(id) == "parked"; });
+    CHECK_THAT(b.sql("select last_error from odoo_outbox"), Catch::Contains("99.5") && Catch::Contains("12.5"));
+    CHECK(b.erp.count("write_final 1") == 1);
+    CHECK(b.count("alert where kind = 'delivery_parked' and state = 'open'") == 1);
+}
+
+TEST_CASE("with MARK_DONE=false the quantities are written and read back, and done is left to people")
+{
+    delivery_bench b(settings{{"MARK_DONE", "false"}});
+    b.erp.add(1);
+    const auto id = b.completed(1);
+    b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
+    CHECK(b.erp.calls == std::vector<std::string>{"read 1", "write_final 1", "read 1"});
+    CHECK(b.erp.orders[1].state == domain::order_state::confirmed);
+    CHECK(b.sql("select update_odoo and not done_marked from mo_batch") == "t");
+    // What Odoo did not keep is parked.
+    b.erp.add(2);
+    b.erp.after = [&b](const std::string& call) {
+        if (call == "write_final 2") b.erp.orders[2].components[0].quantity = 1;
+    };
+    const auto lost = b.completed(2);
+    b.await("the parking", [&] { return b.finish_state(lost) == "parked"; });
+}
+
+TEST_CASE("a rejected final write is judged by the order as it is read then")
+{
+    delivery_bench b;
+    for (const int n : {1, 2, 3, 4}) b.erp.add(n);
+    b.erp.before = [&b](const std::string& call) {
+        if (!call.starts_with("write_final")) return;
+        if (call == "write_final 1") {
+            auto& o = b.erp.orders[1];
+            o.state = domain::order_state::done;
+            o.qty_produced = *core::decimal::parse("99.5");
+            o.components[0].quantity = o.qty_produced;
+            o.components[0].picked = true;
+        }
+        if (call == "write_final 2") b.erp.orders.erase(2);
+        const auto decision = call == "write_final 2" || call == "write_final 4" ? domain::error_class::gone : domain::error_class::park;
+        throw refused(decision, "no", "odoo.exceptions.MissingError");
+    };
+    std::map<int, std::int64_t> id;
+    for (const int n : {1, 2, 3, 4}) id[n] = b.completed(n);
+    b.await("the ends", [&] { return b.count("odoo_outbox where state in ('due', 'sending')") == 0; });
+    CHECK(b.finish_state(id[1]) == "sent");                // done with our quantities is success
+    CHECK(b.sql("select status from mo_histories") == "cancelled");   // gone
+    CHECK(b.finish_state(id[3]) == "parked");
+    CHECK(b.finish_state(id[4]) == "parked");              // there, and missing nothing of ours: repeating changes nothing
+}
+
+TEST_CASE("an order that Odoo has locked is tried again and not parked")
+{
+    delivery_bench b;
+    b.erp.add(1);
+    b.erp.before = [&b](const std::string& call) {
+        if (call == "write_final 1" && b.erp.count(call) <= 2) throw refused(domain::error_class::retry, "could not obtain lock", "odoo.exceptions.LockError");
+    };
+    const auto id = b.completed(1);
+    b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
+    CHECK(b.count("alert where kind = 'delivery_parked'") == 0);
+    CHECK(b.count("odoo_attempt where outcome = 'rejected'") == 2);
+}
+
+TEST_CASE("a write whose move is gone is computed anew and not parked")
+{
+    delivery_bench b;
+    b.erp.add(1, {"SILO-101", "SILO-102"});
+    b.erp.before = [&b](const std::string& call) {
+        if (call != "write_final 1" || b.erp.count(call) > 1) return;
+        b.erp.orders[1].components.pop_back();
+        throw refused(domain::error_class::gone, "Record does not exist", "odoo.exceptions.MissingError");
+    };
+    const auto id = b.completed(1, {{101, "60.5"}, {102, "39"}});
+    b.await("the finish", [&] { return b.finish_state(id) == "sent"; });
+    CHECK(b.erp.orders[1].qty_produced == *core::decimal::parse("60.5"));
+    CHECK(b.count("alert where kind = 'unplanned_silo'") == 1);
+}
+
+TEST_CASE("L-08: a produced quantity of 0 is parked and nothing is written")
+{
+    delivery_bench b(settings{{"PRODUCED_QUANTITY", "plc"}});
+    b.erp.add(1);
+    const auto id = b.completed(1);
+    b.await("the parking", [&] { return b.finish_state(id) == "parked"; });
+    CHECK(b.erp.calls == std::vector<std::string>{"read 1"});
+    CHECK_THAT(b.sql("select last_error from odoo_outbox"), Catch::Contains("plc weight"));
+}

@@ -125,7 +125,7 @@ TEST_CASE("a read without an answer is repeated soon: nothing was written")
 
 TEST_CASE("after a write without an answer nothing is sent for the order until its wait is over, whatever fails or is asked for meanwhile")
 {
-    delivery_bench b({{"ODOO_UNCLEAR_WAIT", "4s"}, {"ODOO_WRITE_TIMEOUT", "1s"}});
+    delivery_bench b(settings{{"ODOO_UNCLEAR_WAIT", "4s"}, {"ODOO_WRITE_TIMEOUT", "1s"}});
     b.erp.add(1);
     b.erp.after = [&b](const std::string& call) {
         if (call == "write_final 1" && b.erp.count(call) == 1) throw no_answer();

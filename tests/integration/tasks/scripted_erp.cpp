@@ -88,9 +88,18 @@ boost::asio::awaitable<void> scripted_erp::probe()
     co_return;
 }
 
-boost::asio::awaitable<odoo::fetch_answer> scripted_erp::fetch_confirmed(const odoo::fetch_request&)
+boost::asio::awaitable<odoo::fetch_answer> scripted_erp::fetch_confirmed(const odoo::fetch_request& what)
 {
-    co_return odoo::fetch_answer{};
+    begin("fetch");
+    odoo::fetch_answer out;
+    for (const auto& [id, o] : orders) {
+        if (o.state != order_state::confirmed || std::find(what.exclude_ids.begin(), what.exclude_ids.end(), id) != what.exclude_ids.end()) continue;
+        ++out.matches;
+        if (static_cast<int>(out.orders.size()) < what.limit) out.orders.emplace_back(o);
+    }
+    fetched.push_back(what);
+    end("fetch");
+    co_return out;
 }
 
 boost::asio::awaitable<std::optional<domain::order>> scripted_erp::read_order(std::int64_t odoo_id)
@@ -98,7 +107,7 @@ boost::asio::awaitable<std::optional<domain::order>> scripted_erp::read_order(st
     const auto call = fmt::format("read {}", odoo_id);
     begin(call);
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
-    while (hangs == call) {
+    while (hang_all || hangs == call) {
         timer.expires_after(std::chrono::milliseconds(10));
         co_await timer.async_wait(boost::asio::use_awaitable);
     }
@@ -107,9 +116,14 @@ boost::asio::awaitable<std::optional<domain::order>> scripted_erp::read_order(st
     co_return it->second;
 }
 
-boost::asio::awaitable<std::vector<domain::order>> scripted_erp::read_orders(const std::vector<std::int64_t>&)
+boost::asio::awaitable<std::vector<domain::order>> scripted_erp::read_orders(const std::vector<std::int64_t>& ids)
 {
-    co_return std::vector<domain::order>{};
+    begin("read_orders");
+    std::vector<domain::order> out;
+    for (const auto id : ids)
+        if (const auto it = orders.find(id); it != orders.end()) out.push_back(it->second);
+    end("read_orders");
+    co_return out;
 }
 
 boost::asio::awaitable<void> scripted_erp::write_consumption(std::int64_t odoo_id, const std::vector<domain::move_value>& moves)

@@ -22,10 +22,13 @@ public:
     std::map<std::string, std::int64_t> equipment;       // by serial number
     std::vector<odoo::maintenance_request> requests;     // the first has id 1
     std::vector<std::pair<std::int64_t, std::string>> notes;
+    std::vector<odoo::fetch_request> fetched;            // what each fetch asked for
     std::vector<std::string> calls;                      // "probe", "read 1", "write_final 1" ..
     std::function<void(const std::string& call)> before; // may throw, then the call has no effect
     std::function<void(const std::string& call)> after;  // may throw: it had its effect all the same
+    std::function<std::string(const domain::mapped_order&)> refuse;
     std::string hangs;                                   // the read that does not come back, until it is cleared
+    bool hang_all = false;                               // no read of an order comes back
     int count(const std::string& call) const;
 
     awaitable<odoo::server_info> connect() override;
@@ -42,6 +45,7 @@ public:
     awaitable<std::int64_t> create_request(const odoo::maintenance_request& what) override;
     awaitable<void> post_note(std::int64_t odoo_id, const std::string& text) override;
     awaitable<std::vector<odoo::finding>> check() override;
+    std::string refuses(const domain::mapped_order& o) const override { return refuse ? refuse(o) : std::string(); }
 
 private:
     void begin(const std::string& call);

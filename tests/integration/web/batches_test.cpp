@@ -9,6 +9,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
+constexpr const char* why = R"({"reason": "x"})";
 constexpr const char* figures = R"({"produced": 98.5, "actuals": {"101": 97.25, "114": "1.25"}, "reason": "weighed by hand"})";
 
 std::string at(std::int64_t id, const char* act)
@@ -41,7 +42,7 @@ TEST_CASE("what the table does not allow is 409 with the reason, and changes not
     for (const auto& r : table) {
         CAPTURE(r.batch.state, r.act);
         const auto id = b.batch(r.batch);
-        const auto answer = b.post(at(id, r.act), figures);
+        const auto answer = b.post(at(id, r.act), std::string(r.act) == "complete" ? figures : R"({"reason": "because"})");
         CHECK(answer.status == 409);
         CHECK_THAT(answer.error(), Contains(r.reason));
         CHECK(b.state(id) == r.batch.state);
@@ -58,16 +59,16 @@ TEST_CASE("cancel and reset of a waiting batch take it out of the PLC first, jou
         for (const std::string act : {"cancel", "reset"}) {
             CAPTURE(state, act);
             const auto id = b.batch({state});
-            const auto r = b.post(at(id, act.c_str()), R"({"reason": "wrong recipe"})");
+            const auto r = b.post(at(id, act.c_str()), R"({"reason": "wrong recipe", "who": "Ada"})");
             CHECK(r.status == 202);
             CHECK(r.body.at("batch") == id);
             CHECK(r.body.at("accepted") == json::value(act));
             const auto where = " where id = " + std::to_string(id);
             CHECK(b.sql("select state || ' ' || reason || ' ' || disarmed from mo_batch" + where) == "cancelling " + std::string(act == "cancel" ? "cancelled" : "reset") + " false");
             CHECK(b.sql("select count(*) from odoo_outbox where kind = 'cancel' and batch_id = " + std::to_string(id)) == (act == "cancel" ? "1" : "0"));
-            CHECK(b.sql("select what || '|' || answer || '|' || who || '|' || line from journal where batch_id = " + std::to_string(id)) == "api." + act + "|wrong recipe|api|line1");
+            CHECK(b.sql("select what || '|' || answer || '|' || who || '|' || line from journal where batch_id = " + std::to_string(id)) == "api." + act + "|wrong recipe|Ada|line1");
             // It is under way now.
-            CHECK(b.post(at(id, act.c_str())).status == 409);
+            CHECK(b.post(at(id, act.c_str()), why).status == 409);
         }
     }
 }
@@ -81,7 +82,7 @@ TEST_CASE("cancel of a held, lost or parked batch owes the cancellation to Odoo 
         batch_setup s{state, 12.5};
         if (state == "parked") s.finish = "parked";
         const auto id = b.batch(s);
-        CHECK(b.post(at(id, "cancel")).status == 202);
+        CHECK(b.post(at(id, "cancel"), why).status == 202);
         const auto of = " and batch_id = " + std::to_string(id);
         CHECK(b.sql("select count(*) from odoo_outbox where kind = 'cancel' and state in ('due', 'sending')" + of) == "1");
         if (state == "parked") CHECK(b.sql("select state from odoo_outbox where kind = 'finish'" + of) == "discarded");
@@ -97,7 +98,7 @@ TEST_CASE("L-53 reset of a held batch without any actual goes to history, never 
     CHECK(b.post(at(id, "reset"), R"({"reason": "again"})").status == 202);
     CHECK(b.state(id).empty());
     CHECK(b.sql("select status || '|' || notes || '|' || mo_id from mo_histories where batch_id = " + std::to_string(id)) == "reset|again|WH/MO/00001");
-    CHECK(b.post(at(id, "reset")).status == 404);
+    CHECK(b.post(at(id, "reset"), why).status == 404);
 }
 
 TEST_CASE("complete takes a person's figures as the batch's and owes Odoo a finish with them")
@@ -180,4 +181,53 @@ TEST_CASE("L-06 retry makes a parked finish due now from its first step, and a w
         CHECK(b.sql("select count(*) from odoo_outbox" + of + " and kind = 'finish' and state in ('due', 'sending') and next_at < now() + interval '30 min'") == "1");
         CHECK(b.sql("select answer from journal" + of + " and what = 'api.retry'") == "Odoo repaired");
     }
+}
+
+TEST_CASE("an unknown key, a wrong type or no reason is 400, says what is expected and changes nothing")
+{
+    web_bench b;
+    b.ready();
+    const auto held = b.batch({"held"});
+    batch_setup p{"parked", 100, true, "parked"};
+    const auto parked = b.batch(p);
+    const auto finish = b.sql("select id from odoo_outbox where batch_id = " + std::to_string(parked));
+    b.sql("insert into order_refusal (line, odoo_db, odoo_id, mo_id, reason, retry_at) values ('line1', 'factory', 77, 'WH/MO/00077', 'unit', now() + interval '1 hour')");
+    const std::vector<std::string> all{at(held, "cancel"), at(held, "reset"), at(parked, "retry"), "outbox/" + finish + "/retry", "outbox/" + finish + "/discard", "refusals/77/retry",
+                                       "lines/line1/pause", "lines/line1/resume", "lines/line1/start-over", "lines/line1/tasks/cleanup/run"};
+    for (const auto& target : all) {
+        for (const std::string body : {R"({"reason": "x", "becuase": "y"})", R"({"reason": 5})", R"({"reason": "x", "who": 5})", R"({"reason": "x", "who": null})", R"({"reason": "x", "who": "a\u0000b"})"}) {
+            CAPTURE(target, body);
+            const auto r = b.post(target, body);
+            CHECK(r.status == 400);
+            CHECK_THAT(r.error(), Contains("expected {\"reason\": text"));
+        }
+    }
+    CHECK_THAT(b.post(all[0], R"({"reason": "x", "becuase": "y"})").error(), Contains("'becuase'"));
+    for (const auto& target : {all[0], all[1], all[4], all[6], all[8]}) {
+        for (const std::string body : {"", "{}", R"({"reason": ""})", R"({"who": "Ada"})"}) {
+            CAPTURE(target, body);
+            const auto r = b.post(target, body);
+            CHECK(r.status == 400);
+            CHECK_THAT(r.error(), Contains("'reason'"));
+        }
+    }
+    CHECK(b.sql("select count(*) from journal") == "0");
+    CHECK(b.state(held) == "held");
+    CHECK(b.state(parked) == "parked");
+    CHECK(b.sql("select paused from line") == "f");
+}
+
+TEST_CASE("two equal acts on a batch: the first is 202, the second 409 with a sentence")
+{
+    web_bench b;
+    b.ready();
+    batch_setup p{"parked", 12.5, true, "parked"};
+    const auto parked = b.batch(p), held = b.batch({"held", 12.5});
+    CHECK(b.post(at(held, "cancel"), why).status == 202);
+    const auto again = b.post(at(held, "cancel"), why);
+    CHECK(again.status == 409);
+    CHECK_THAT(again.error(), Contains("cancel") && Contains("on its way"));
+    CHECK(b.post(at(parked, "complete"), figures).status == 202);
+    CHECK(b.post(at(parked, "complete"), figures).status == 409);
+    CHECK(b.sql("select string_agg(what, ' ' order by id) from journal where what like 'api.%'") == "api.cancel api.complete");
 }

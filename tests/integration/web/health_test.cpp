@@ -91,14 +91,46 @@ TEST_CASE("a standby is ready, holds no line, and refuses changes with the name 
     const auto r = standby.get("/readyz");
     CHECK(r.status == 200);
     CHECK(r.body.at("lines").at(0).at("held") == false);
-    for (const auto& target : {std::string("lines/line1/tasks/plc_read_sync/run"), std::string("lines/line1/tasks/plc_read_sync"), fmt::format("batches/{}/cancel", id)}) {
+    const auto delivery = holder.sql("insert into odoo_outbox (line, odoo_db, odoo_id, kind, state) values ('line1', 'factory', 0, 'note', 'parked') returning id");
+    holder.sql("insert into order_refusal (line, odoo_db, odoo_id, mo_id, reason, retry_at) values ('line1', 'factory', 77, 'WH/MO/00077', 'unit', now() + interval '1 hour')");
+    const std::string why = R"({"reason": "x"})";
+    const std::vector<std::pair<std::string, std::string>> changes{
+        {"lines/line1/tasks/plc_read_sync/run", "{}"}, {"lines/line1/tasks/plc_read_sync", R"({"enabled": true})"}, {"lines/line1/pause", why}, {"lines/line1/resume", why}, {"lines/line1/start-over", why},
+        {fmt::format("batches/{}/cancel", id), why}, {fmt::format("batches/{}/reset", id), why}, {"outbox/" + delivery + "/retry", why}, {"outbox/" + delivery + "/discard", why}, {"refusals/77/retry", why}};
+    for (const auto& [target, body] : changes) {
         CAPTURE(target);
-        const auto refused = standby.post(target, R"({"enabled": true})");
+        const auto refused = standby.post(target, body);
         CHECK(refused.status == 409);
         CHECK_THAT(refused.error(), Contains("line1") && Contains(holder.sql("select holder from line where line = 'line1'")));
     }
+    CHECK(holder.sql("select count(*) from journal") == "0");
+    CHECK(holder.sql("select state from odoo_outbox") == "parked");
+    // It shows what is there all the same.
+    CHECK(standby.get("/api/v1/refusals").body.at("items").as_array().size() == 1);
+    CHECK(standby.get("/api/v1/lines").body.at("items").at(0).at("held") == false);
     CHECK(holder.sql("select count(*) from setting") == "0");
     CHECK(holder.state(id) == "held");
+}
+
+TEST_CASE("a change on a line that another process has taken meanwhile is 409 with its name and nothing is done")
+{
+    for (const std::string act : {"cancel", "pause", "discard"}) {
+        CAPTURE(act);
+        web_bench b;
+        b.ready();
+        const auto id = b.batch({});
+        const auto delivery = b.sql("insert into odoo_outbox (line, odoo_db, odoo_id, kind, state) values ('line1', 'factory', 0, 'note', 'parked') returning id");
+        // As after a stop of this process that was longer than its lease, before its heartbeat says so.
+        b.sql("update line set epoch = epoch + 1, holder = 'another:1'");
+        const auto target = act == "cancel" ? fmt::format("batches/{}/cancel", id) : act == "pause" ? std::string("lines/line1/pause") : "outbox/" + delivery + "/discard";
+        const auto r = b.post(target, R"({"reason": "x"})");
+        CHECK(r.status == 409);
+        CHECK_THAT(r.error(), Contains("line1") && Contains("another:1"));
+        CHECK_FALSE(b.service->find_line("line1")->person_pause());
+        CHECK(b.sql("select count(*) from journal") == "0");
+        CHECK(b.sql("select state from odoo_outbox") == "parked");
+        CHECK(b.state(id) == "held");
+    }
 }
 
 TEST_CASE("HEAD tells the status alone")

@@ -13,7 +13,8 @@ using Catch::Matchers::Contains;
 namespace {
 
 const std::vector<std::string> changes{"/api/v1/lines/line1/tasks/cleanup/run", "/api/v1/lines/line1/tasks/cleanup", "/api/v1/batches/1/cancel", "/api/v1/batches/1/retry",
-                                       "/api/v1/batches/1/reset", "/api/v1/batches/1/complete", "/api/v1/nosuch"};
+                                       "/api/v1/batches/1/reset", "/api/v1/batches/1/complete", "/api/v1/outbox/1/retry", "/api/v1/outbox/1/discard", "/api/v1/refusals/1/retry",
+                                       "/api/v1/lines/line1/pause", "/api/v1/lines/line1/resume", "/api/v1/lines/line1/start-over", "/api/v1/nosuch"};
 
 }  // namespace
 
@@ -57,7 +58,8 @@ TEST_CASE("unknown pages, routes, lines, tasks and batches are 404, other method
     b.ready();
     for (const std::string target : {"/nosuch", "/api/v1", "/healthz/more"}) CHECK(b.get(target).status == 404);
     for (const std::string target : {"nosuch", "lines", "lines/line1", "lines/line1/tasks", "lines/line1/tasks/cleanup/nosuch", "lines/line1/tasks/cleanup/run/more", "batches", "batches/1",
-                                     "batches/1/nosuch", "batches/1/cancel/more", "registers"}) {
+                                     "batches/1/nosuch", "batches/1/cancel/more", "batches/1/discard", "outbox", "outbox/1", "outbox/1/cancel", "refusals/1", "refusals/1/discard", "lines/line1/nosuch",
+                                     "lines/line1/pause/more", "registers"}) {
         CAPTURE(target);
         const auto r = b.post(target);
         CHECK(r.status == 404);
@@ -68,8 +70,14 @@ TEST_CASE("unknown pages, routes, lines, tasks and batches are 404, other method
     CHECK(b.post("lines/line9/tasks/cleanup/run").status == 404);
     CHECK(b.post("lines/line1/tasks/nosuch/run").error() == "no task nosuch");
     CHECK(b.post("lines/line1/tasks/nosuch", R"({"enabled": true})").status == 404);
-    CHECK(b.post("batches/999/cancel").status == 404);
-    CHECK_THAT(b.post("batches/999/cancel").error(), Contains("999"));
+    for (const std::string target : {"batches/999/cancel", "batches/999/retry", "outbox/999/retry", "outbox/999/discard", "refusals/999/retry"}) {
+        CAPTURE(target);
+        const auto r = b.post(target, R"({"reason": "x"})");
+        CHECK(r.status == 404);
+        CHECK_THAT(r.error(), Contains("999"));
+    }
+    for (const std::string act : {"pause", "resume", "start-over"}) CHECK(b.post("lines/line9/" + act, R"({"reason": "x"})").error() == "no line line9");
+    for (const std::string target : {"/api/v1/nosuch", "/api/v1/outbox/1", "/api/v1/batches/1/cancel"}) CHECK(b.get(target).status == 404);
     for (const std::string method : {"PUT", "DELETE", "PATCH", "OPTIONS"}) {
         CAPTURE(method);
         const auto r = b.request(method, "/api/v1/batches/1");
@@ -84,7 +92,7 @@ TEST_CASE("a body that is no JSON object, and an id that is no number, are 400 w
     b.ready();
     const auto id = b.batch({});
     for (const std::string body : {"{", "[]", "null", "true", "\"text\"", "{\"a\": 1} more", "\xff\xfe"}) {
-        for (const auto& target : {std::string("lines/line1/tasks/cleanup"), std::string("lines/line1/tasks/cleanup/run"), fmt::format("batches/{}/cancel", id)}) {
+        for (const auto& target : {std::string("lines/line1/tasks/cleanup"), std::string("lines/line1/tasks/cleanup/run"), fmt::format("batches/{}/cancel", id), std::string("outbox/1/discard"), std::string("refusals/1/retry"), std::string("lines/line1/pause")}) {
             CAPTURE(body, target);
             const auto r = b.post(target, body);
             CHECK(r.status == 400);
@@ -93,9 +101,11 @@ TEST_CASE("a body that is no JSON object, and an id that is no number, are 400 w
     }
     for (const std::string number : {"WH-MO-00001", "0", "-1", "1x", "99999999999999999999", "1.5"}) {
         CAPTURE(number);
-        const auto r = b.post("batches/" + number + "/cancel");
-        CHECK(r.status == 400);
-        CHECK_THAT(r.error(), Contains("whole number"));
+        for (const auto& target : {"batches/" + number + "/cancel", "outbox/" + number + "/retry", "refusals/" + number + "/retry"}) {
+            const auto r = b.post(target);
+            CHECK(r.status == 400);
+            CHECK_THAT(r.error(), Contains("whole number"));
+        }
     }
     CHECK(b.post("batches/1/cancel", std::string(70000, ' ')).status == 413);
     CHECK(b.state(id) == "held");
@@ -105,13 +115,14 @@ TEST_CASE("L-16 a run asked for by hand answers with its real outcome and is rec
 {
     web_bench b;
     b.ready();
-    const auto ok = b.post("lines/line1/tasks/cleanup/run");
+    const auto ok = b.post("lines/line1/tasks/cleanup/run", R"({"who": "Ada", "reason": "disk is full"})");
     CAPTURE(ok.text);
     CHECK(ok.status == 200);
     CHECK(ok.body.at("outcome") == "ok");
     CHECK(ok.body.at("changed").is_bool());
     CHECK_THAT(ok.body.at("started").as_string().c_str(), Catch::EndsWith("Z"));
     CHECK(b.sql("select count(*) from task_run where task = 'cleanup' and asked_for and outcome = 'ok' and not current") == "1");
+    CHECK(b.sql("select who || ': ' || answer || ' ' || (\"values\" ->> 'task') from journal where what = 'api.run'") == "Ada: disk is full cleanup");
 
     // The cable is out: the caller hears it.
     b.batch({"loaded"});
@@ -152,11 +163,11 @@ TEST_CASE("L-16 a switch answers what it is now, survives a restart and is journ
         web_bench b({}, uri);
         b.ready();
         CHECK_FALSE(b.service->find_line("line1")->task("cleanup")->enabled());
-        const auto r = b.post("lines/line1/tasks/cleanup", R"({"enabled": true})");
+        const auto r = b.post("lines/line1/tasks/cleanup", R"({"enabled": true, "who": "Ada", "reason": "disk is full"})");
         CHECK(r.status == 200);
         CHECK(r.body.at("enabled") == true);
         CHECK(b.service->find_line("line1")->task("cleanup")->enabled());
-        CHECK(b.sql("select count(*) from journal where what = 'setting' and who = 'api' and answer = 'task.cleanup.enabled = true'") == "1");
+        CHECK(b.sql("select count(*) from journal where what = 'setting' and who = 'Ada' and answer = 'task.cleanup.enabled = true: disk is full'") == "1");
         for (const std::string body : {"", "{}", R"({"enabled": "yes"})", R"({"enabled": 1})", R"({"enabled": null})"}) {
             CAPTURE(body);
             const auto bad = b.post("lines/line1/tasks/cleanup", body);

@@ -224,7 +224,7 @@ TEST_CASE("both status words mean completed, and are told")
 
 TEST_CASE("an order taken out ends after two quiet cycles once its load has nothing left and its slot is blank")
 {
-    for (const auto& [reason, status] : std::map<std::string, domain::history_status>{{"cancelled", domain::history_status::cancelled}, {"reset", domain::history_status::reset}, {"discarded", domain::history_status::discarded}}) {
+    for (const auto& [reason, status] : std::map<std::string, domain::history_status>{{"cancelled", domain::history_status::cancelled}, {"reset", domain::history_status::reset}, {"discarded", domain::history_status::discarded}, {"plan_changed", domain::history_status::reset}}) {
         watch w(batch_state::cancelling);
         w.b.reason = reason;
         // Cycles before the blanking say nothing: the PLC may have started it since.
@@ -245,14 +245,14 @@ TEST_CASE("an order taken out ends after two quiet cycles once its load has noth
     }
 }
 
-TEST_CASE("an order taken out that the PLC made all the same ends as cancelled with its figures, when the PLC ended it or its slot moved on")
+TEST_CASE("a cancelled order that the PLC made all the same ends as cancelled with its figures")
 {
     watch w(batch_state::cancelling);
-    w.b.reason = "reset";
+    w.b.reason = "cancelled";
     const auto change = w.see(dosed("10"));
     REQUIRE(change);
     CHECK(change->state == batch_state::cancelling);
-    CHECK(change->reason == "reset");
+    CHECK(change->reason == "cancelled");
     CHECK(change->owe == row_change::delivery::none);
     w.b.disarmed = true;
     for (int i = 0; i < 5; ++i) CHECK_FALSE(domain::end_of_cancelling(w.b, false, w.memory));
@@ -275,6 +275,38 @@ TEST_CASE("an order taken out that the PLC made all the same ends as cancelled w
         REQUIRE(gone);
         CHECK(gone->status == domain::history_status::cancelled);
         CHECK(gone->material_used);
+    }
+}
+
+TEST_CASE("an order that is not gone in Odoo and that the PLC made after it was taken out is an ordinary batch again")
+{
+    for (const std::string reason : {"reset", "plan_changed", "discarded"}) {
+        CAPTURE(reason);
+        watch w(batch_state::cancelling);
+        w.b.reason = reason;
+        w.b.disarmed = true;
+        auto at_once = w, failed = w, impossible = w, untouched = w;
+        // While it is dosed, and when it is ended: its figures are booked.
+        const auto change = w.see(dosed("10"));
+        REQUIRE(change);
+        CHECK(change->state == batch_state::running);
+        CHECK(change->reason.empty());
+        CHECK(change->owe == row_change::delivery::consumption);
+        const auto end = w.see(ended(dosed("12"), 1));
+        REQUIRE(end);
+        CHECK(end->state == batch_state::completed);
+        CHECK(end->owe == row_change::delivery::finish);
+        CHECK(at_once.see(ended(dosed("12"), 1))->state == batch_state::completed);
+        // What the PLC gave up, or cannot have made, is held for a person.
+        for (int i = 0; i < 2; ++i) CHECK_FALSE(failed.see(ended(dosed("5"), 0, 1)));
+        const auto held = failed.see(ended(dosed("5"), 0, 1));
+        REQUIRE(held);
+        CHECK(held->state == batch_state::held);
+        for (int i = 0; i < 2; ++i) CHECK_FALSE(impossible.see(ended(dosed("9999"), 1)));
+        CHECK(impossible.see(ended(dosed("9999"), 1))->state == batch_state::held);
+        // An end without any figure is none.
+        untouched.see(ended(dosed("0"), 0, 1));
+        CHECK(untouched.b.state == batch_state::cancelling);
     }
 }
 
@@ -313,7 +345,7 @@ TEST_CASE("an order taken out that the PLC ended with impossible figures is ackn
     CHECK(end->material_used);
     // Also when nothing was stored before.
     watch fresh(batch_state::cancelling);
-    fresh.b.reason = "reset";
+    fresh.b.reason = "cancelled";
     fresh.b.disarmed = true;
     for (int i = 0; i < 3; ++i) fresh.see(ended(dosed("9999"), 1));
     CHECK(domain::end_of_cancelling(fresh.b, false, fresh.memory)->material_used);

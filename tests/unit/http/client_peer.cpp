@@ -133,14 +133,15 @@ struct authority::keys {
 
 namespace {
 
-X509* make_certificate(EVP_PKEY* key, const std::string& common_name, const std::string& alternative_name, X509* issuer, EVP_PKEY* issuer_key)
+X509* make_certificate(EVP_PKEY* key, const std::string& common_name, const std::string& alternative_name, X509* issuer, EVP_PKEY* issuer_key,
+                       bool is_ca, long valid_from = -3600, long valid_to = 3600)
 {
     static long serial = 1;
     X509* c = X509_new();
     X509_set_version(c, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(c), serial++);
-    X509_gmtime_adj(X509_getm_notBefore(c), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(c), 3600);
+    X509_gmtime_adj(X509_getm_notBefore(c), valid_from);
+    X509_gmtime_adj(X509_getm_notAfter(c), valid_to);
     X509_set_pubkey(c, key);
     X509_NAME_add_entry_by_txt(X509_get_subject_name(c), "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0);
     X509_set_issuer_name(c, X509_get_subject_name(issuer == nullptr ? c : issuer));
@@ -152,7 +153,7 @@ X509* make_certificate(EVP_PKEY* key, const std::string& common_name, const std:
         X509_add_ext(c, e, -1);
         X509_EXTENSION_free(e);
     };
-    if (issuer == nullptr) extend(NID_basic_constraints, "critical,CA:TRUE");
+    if (is_ca) extend(NID_basic_constraints, "critical,CA:TRUE");
     if (!alternative_name.empty()) extend(NID_subject_alt_name, alternative_name);
     X509_sign(c, issuer_key == nullptr ? key : issuer_key, EVP_sha256());
     return c;
@@ -174,7 +175,7 @@ std::string pem(Write write)
 
 authority::authority() : keys_(std::make_unique<keys>())
 {
-    keys_->certificate = make_certificate(keys_->key, "batchbridge test CA", "", nullptr, nullptr);
+    keys_->certificate = make_certificate(keys_->key, "batchbridge test CA", "", nullptr, nullptr, true);
     auto name = (std::filesystem::temp_directory_path() / "batchbridge-ca-XXXXXX").string();
     const int fd = ::mkstemp(name.data());
     if (fd < 0) throw std::runtime_error("no temporary file");
@@ -189,11 +190,12 @@ authority::~authority()
     std::filesystem::remove(ca_file_, ec);
 }
 
-asio::ssl::context authority::server_for(const std::string& name, bool is_address)
+namespace {
+
+// Takes both.
+asio::ssl::context context_of(X509* c, EVP_PKEY* key, std::string& chain)
 {
-    EVP_PKEY* key = EVP_EC_gen("P-256");
-    X509* c = make_certificate(key, "batchbridge test server", (is_address ? "IP:" : "DNS:") + name, keys_->certificate, keys_->key);
-    const auto chain = pem([c](BIO* b) { PEM_write_bio_X509(b, c); });
+    chain = pem([c](BIO* b) { PEM_write_bio_X509(b, c); });
     const auto secret = pem([key](BIO* b) { PEM_write_bio_PrivateKey(b, key, nullptr, nullptr, 0, nullptr, nullptr); });
     X509_free(c);
     EVP_PKEY_free(key);
@@ -201,6 +203,32 @@ asio::ssl::context authority::server_for(const std::string& name, bool is_addres
     context.use_certificate_chain(asio::buffer(chain));
     context.use_private_key(asio::buffer(secret), asio::ssl::context::pem);
     return context;
+}
+
+asio::ssl::context self_signed_context(const std::string& name, std::string& chain)
+{
+    EVP_PKEY* key = EVP_EC_gen("P-256");
+    return context_of(make_certificate(key, name, "DNS:" + name, nullptr, nullptr, false), key, chain);
+}
+
+}  // namespace
+
+asio::ssl::context authority::server_for(const std::string& name, bool is_address)
+{
+    EVP_PKEY* key = EVP_EC_gen("P-256");
+    std::string chain;
+    return context_of(make_certificate(key, "batchbridge test server", (is_address ? "IP:" : "DNS:") + name, keys_->certificate, keys_->key, false), key, chain);
+}
+
+asio::ssl::context authority::expired_server_for(const std::string& name)
+{
+    EVP_PKEY* key = EVP_EC_gen("P-256");
+    std::string chain;
+    return context_of(make_certificate(key, "batchbridge test server", "DNS:" + name, keys_->certificate, keys_->key, false, -7200, -3600), key, chain);
+}
+
+self_signed::self_signed(const std::string& name) : context(self_signed_context(name, pem))
+{
 }
 
 }  // namespace peer

@@ -62,6 +62,8 @@ public:
     authority& operator=(const authority&) = delete;
     // A server context whose certificate is for this DNS name or, with is_address, this IP address.
     asio::ssl::context server_for(const std::string& name, bool is_address = false);
+    // The same with a certificate that ran out an hour ago.
+    asio::ssl::context expired_server_for(const std::string& name);
     // The CA certificate as a PEM file that lives as long as this object.
     const std::string& ca_file() const { return ca_file_; }
 
@@ -69,6 +71,13 @@ private:
     struct keys;
     std::unique_ptr<keys> keys_;
     std::string ca_file_;
+};
+
+// A server context whose certificate nobody signed but itself, and that certificate as PEM.
+struct self_signed {
+    explicit self_signed(const std::string& name);
+    std::string pem;               // before the context, which fills it in
+    asio::ssl::context context;
 };
 
 }  // namespace peer

@@ -2,6 +2,7 @@
 
 #include "client_peer.hpp"
 #include "http/client.hpp"
+#include "http/date.hpp"
 #include "http/url.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -116,6 +117,81 @@ TEST_CASE("an answer without a length ends with the connection, a chunked one is
         const auto o = peer::send(ioc, client, post("x"));
         REQUIRE(o.answer);
         CHECK(o.answer->body == "hello");
+    }
+}
+
+TEST_CASE("a proxy that keeps the connection open does not hold up an answer whose end is known")
+{
+    const bool chunked = GENERATE(false, true);
+    asio::io_context ioc;
+    bool closed_by_client = false;
+    listener server(ioc, [&](tcp::socket& s) -> asio::awaitable<void> {
+        co_await read_request(s);
+        if (chunked) co_await write(s, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+        else co_await write(s, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello");
+        co_await hang(s);
+        closed_by_client = true;
+    });
+    http::client client(ioc.get_executor(), to(server));
+    auto r = post("x");
+    r.deadline = 8s;
+    const auto o = peer::send(ioc, client, r);
+    REQUIRE(o.answer);
+    CHECK(o.answer->body == "hello");
+    // We drop it: nothing that comes later can be taken for another request's answer.
+    ioc.restart();
+    for (int i = 0; i < 200 && !closed_by_client; ++i) ioc.run_for(10ms), ioc.restart();
+    CHECK(closed_by_client);
+}
+
+TEST_CASE("L-15 an answer without a length on a connection that stays open ends at the deadline, as unclear")
+{
+    asio::io_context ioc;
+    listener server(ioc, [&](tcp::socket& s) -> asio::awaitable<void> {
+        co_await read_request(s);
+        co_await write(s, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\nhello");
+        co_await hang(s);
+    });
+    http::client client(ioc.get_executor(), to(server));
+    auto r = post("x");
+    r.deadline = 200ms;
+    const auto o = peer::send(ioc, client, r);
+    REQUIRE(o.failure);
+    CHECK(o.failure->kind() == error_kind::timeout);
+    CHECK(o.failure->sent());
+    CHECK(o.took >= 199ms);
+}
+
+TEST_CASE("the headers of an answer are kept, repeated ones too, and a redirect is an answer")
+{
+    asio::io_context ioc;
+    listener server(ioc, [&](tcp::socket& s) -> asio::awaitable<void> {
+        co_await read_request(s);
+        co_await write(s, "HTTP/1.1 303 SEE OTHER\r\nDate: Tue, 01 Dec 2026 14:30:00 GMT\r\nLocation: /web/login\r\nSet-Cookie: a=1\r\nset-cookie: session_id=2; Path=/\r\n"
+                          "Content-Length: 0\r\n\r\n");
+    });
+    http::client client(ioc.get_executor(), to(server));
+    const auto o = peer::send(ioc, client, post("x"));
+    REQUIRE(o.answer);
+    CHECK(o.answer->status == 303);
+    CHECK(o.answer->header("location") == "/web/login");
+    CHECK(o.answer->header("Date") == "Tue, 01 Dec 2026 14:30:00 GMT");
+    CHECK(o.answer->header("Nothing").empty());
+    int cookies = 0;
+    for (const auto& [name, value] : o.answer->headers)
+        if (http::same_name(name, "Set-Cookie")) ++cookies;
+    CHECK(cookies == 2);
+    CHECK(server.accepted() == 1);
+}
+
+TEST_CASE("the Date header is read in its one form, anything else is no date")
+{
+    CHECK(http::parse_date("Tue, 01 Dec 2026 14:30:05 GMT") == core::from_odoo("2026-12-01 14:30:05"));
+    CHECK(http::parse_date("Thu, 29 Feb 2024 00:00:00 GMT") == core::from_odoo("2024-02-29 00:00:00"));
+    for (const auto* bad : {"", "Tue, 31 Feb 2026 14:30:05 GMT", "Tue, 01 Dez 2026 14:30:05 GMT", "Tue, 01 Dec 2026 24:30:05 GMT", "Tue, 01 Dec 2026 14:30:05 CET",
+                            "Tuesday, 01-Dec-26 14:30:05 GMT", "Tue, xx Dec 2026 14:30:05 GMT", "Tue, 01 Dec -026 14:30:05 GMT"}) {
+        INFO(bad);
+        CHECK_FALSE(http::parse_date(bad));
     }
 }
 

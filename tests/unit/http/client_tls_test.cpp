@@ -8,6 +8,11 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include <unistd.h>
+
 using namespace batchbridge;
 using namespace peer;
 using core::error_kind;
@@ -101,6 +106,41 @@ TEST_CASE("a certificate for another host, and one of an unknown CA, is refused 
     http::client system_ca(ioc.get_executor(), to(server, "erp.example", ""));
     check_refused(peer::send(ioc, system_ca, get()), "certificate is not accepted");
     CHECK(server.request.empty());
+}
+
+TEST_CASE("an expired certificate is refused as configuration, and says that it has expired")
+{
+    asio::io_context ioc;
+    authority ca;
+    tls_server server(ioc, ca.expired_server_for("erp.example"));
+    http::client client(ioc.get_executor(), to(server, "erp.example", ca.ca_file()));
+    check_refused(peer::send(ioc, client, get()), "expired");
+    CHECK(server.request.empty());
+    auto unverified = to(server, "erp.example", "");
+    unverified.verify = false;
+    http::client careless(ioc.get_executor(), unverified);
+    CHECK(peer::send(ioc, careless, get()).answer);
+}
+
+TEST_CASE("a self-signed certificate is refused, unless it is the CA file itself; its name is checked then too")
+{
+    asio::io_context ioc;
+    self_signed own("erp.example");
+    auto file = (std::filesystem::temp_directory_path() / "batchbridge-self-XXXXXX").string();
+    const int fd = ::mkstemp(file.data());
+    REQUIRE(fd >= 0);
+    ::close(fd);
+    std::ofstream(file) << own.pem;
+    tls_server server(ioc, std::move(own.context));
+    http::client stranger(ioc.get_executor(), to(server, "erp.example", ""));
+    check_refused(peer::send(ioc, stranger, get()), "self-signed certificate");
+    CHECK(server.request.empty());
+    http::client known(ioc.get_executor(), to(server, "erp.example", file));
+    CHECK(peer::send(ioc, known, get()).answer);
+    CHECK(server.sni == "erp.example");
+    http::client other_name(ioc.get_executor(), to(server, "other.example", file));
+    check_refused(peer::send(ioc, other_name, get()), "mismatch");
+    std::filesystem::remove(file);
 }
 
 TEST_CASE("with verification off any certificate will do")

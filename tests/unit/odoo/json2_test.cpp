@@ -244,6 +244,18 @@ TEST_CASE("json2 asked of an Odoo 18 says what is wrong, nothing is sent")
     CHECK(b.peer.lines() == std::vector<std::string>{"GET /json/version"});
 }
 
+TEST_CASE("json2: a key that would break a header line is never sent")
+{
+    key_bench b;
+    b.options.secret.value = "KEY\r\nX-Evil: 1";
+    b.peer.expect(recorded19("seq_01_version"));
+    const auto e = b.fail(b.client().cancel(9));
+    CHECK(e.outcome() == call_outcome::not_sent);
+    CHECK(e.decision() == error_class::configuration);
+    CHECK_THAT(e.what(), Contains("ODOO_API_KEY") && !Contains("X-Evil"));
+    CHECK(b.peer.connections() == 1);
+}
+
 TEST_CASE("json2: an answer of another shape is nonsense, retried")
 {
     const auto* body = GENERATE("[]", "null", R"({"length":1})", R"({"length":1,"records":false})", "[1,2", "");
