@@ -52,6 +52,7 @@ struct made_batch {
 struct ended_run {
     amounts actual;
     std::int64_t weight = 0;
+    std::string status;
 };
 
 class describer {
@@ -108,6 +109,7 @@ private:
                                      "mo_histories_consumption c where c.history_id = h.id) from mo_histories h where h.odoo_id = " + std::to_string(id) + " order by h.run")) {
             last.actual = amounts_of(json::parse(*r[6]));
             last.weight = hundredths(*r[3]);
+            last.status = *r[2];
             const auto figures = whose(*r[0], last, made);
             say(order_ + ": history run " + *r[1] + " " + *r[2] + ", " + figures + (*r[4] == "t" ? ", done in Odoo" : "") + (*r[5] == "t" ? ", acknowledged" : ""));
             if (figures.starts_with("WRONG")) say("WRONG " + order_ + " " + figures);
@@ -123,7 +125,8 @@ private:
             const auto times = o.at("finished_times").as_int64();
             say(order_ + ": " + state + " in Odoo, finished " + std::to_string(times) + " times");
             if (times > 1) say("WRONG " + order_ + " was finished more than once");
-            if (state != "done") continue;
+            // What somebody else has finished there, and was given up here, has figures of its own.
+            if (state != "done" || run.status != "completed") continue;
             amounts booked;
             for (const auto& m : o.at("moves").as_array()) {
                 const std::string code(m.at("product_code").as_string());
@@ -161,7 +164,7 @@ private:
         const auto since = std::to_string(b_.base().journal);
         // A batch may have ended before anybody was there to see it run.
         for (const auto& r : b_.rows("select distinct what || case when mo_id = '' then '' else ' of ' || mo_id end from journal where what <> 'batch.running' and id > " + since)) say("effect " + *r[0]);
-        for (const auto& r : b_.rows("select distinct 'odoo.' || a.call || ' of ' || o.mo_id from odoo_attempt a join odoo_outbox o on o.id = a.outbox_id where a.outcome is null and a.odoo_id > " + std::to_string(b_.base().orders)))
+        for (const auto& r : b_.rows("select distinct 'odoo.' || a.call || ' of ' || o.mo_id from odoo_attempt a join odoo_outbox o on o.id = a.outbox_id where a.outcome is null and o.id > " + std::to_string(b_.base().requests)))
             say("effect " + *r[0]);
     }
 
@@ -175,7 +178,7 @@ private:
 
     void failures()
     {
-        for (const auto& r : b_.rows("select regexp_replace(f.description, '[0-9]', '') || ', ' || f.time_source || case when f.acknowledged_at is null then '' else ', acknowledged' end || ', ' || (select string_agg(', request ' || o.state, '') from "
+        for (const auto& r : b_.rows("select regexp_replace(f.description, '[0-9]+', '') || ', ' || f.time_source || case when f.acknowledged_at is null then '' else ', acknowledged' end || (select string_agg(', request ' || o.state, '') from "
                                      "odoo_outbox o where o.kind = 'maintenance_request' and (o.payload ->> 'failure_id')::bigint = f.id) || case when f.odoo_request_id is null then '' else ', its number is known' end from equipment_failure f where f.id > " + std::to_string(b_.base().failures)))
             say("failure: " + *r[0]);
         say(std::to_string(plc_.at("failures").at("acknowledged").as_int64() - b_.base().failures_acknowledged) + " failures acknowledged at the PLC");

@@ -18,6 +18,7 @@ namespace bb_test::matrix {
 namespace {
 
 // What ends by itself shortly after the last batch: an alert, the last look at a slot.
+const std::string not_reached = "not reached: ";
 constexpr int most_wrong = 3;
 constexpr int most_points = 80;     // about as many as a round of two orders passes
 constexpr auto last_words = std::chrono::seconds(5);
@@ -94,7 +95,7 @@ private:
         if (!c.wrong.empty() && !only_not_reached(c)) bench_.reset();
     }
 
-    bool only_not_reached(const cell& c) const { return bench_ && !bench_->not_reached().empty() && c.wrong.size() == 1; }
+    bool only_not_reached(const cell& c) const { return c.wrong.size() == 1 && c.wrong.front().starts_with(not_reached); }
 
     // The same without a death.
     void first_round()
@@ -120,7 +121,7 @@ private:
         std::vector<std::string> out;
         const auto end = std::chrono::steady_clock::now() + last_words;
         while (!(out = differences(uninterrupted_, end_state(*bench_))).empty() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(between_looks);
-        if (!bench_->not_reached().empty()) out.push_back("not reached: " + bench_->not_reached());
+        if (!bench_->not_reached().empty()) out.push_back(not_reached + bench_->not_reached());
         return out;
     }
 
