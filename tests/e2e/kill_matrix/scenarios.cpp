@@ -232,7 +232,8 @@ void started_over(bench& b)
     b.until("the offer", [&] { return is(b, 1, "loaded") && is(b, 2, "loaded"); });
     b.at().plc("/reboot", "{}");
     b.until("the line to pause", [&] { return b.count("alert where kind = 'plc_reset' and state = 'open'") == 1; });
-    b.ask("start-over", [] { return std::string("/api/v1/lines/line1/start-over"); }, R"({"reason": "battery replaced"})");
+    b.ask("start-over", [] { return std::string("/api/v1/lines/line1/start-over"); }, R"({"reason": "battery replaced"})",
+          [&b] { return b.count("mo_batch where run = 1 and odoo_id > " + text(b.base().orders)) == 0; });
     take(b, true);
 }
 
