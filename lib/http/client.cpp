@@ -1,5 +1,6 @@
 #include "http/client.hpp"
 
+#include "core/crash_point.hpp"
 #include "core/deadline.hpp"
 #include "http/url.hpp"
 
@@ -177,6 +178,7 @@ struct client::impl {
         boost::system::error_code ec;
         co_await bhttp::async_write(stream, out, asio::redirect_error(asio::use_awaitable, ec));
         if (ec) fail(ec, p);
+        BATCHBRIDGE_CRASH_POINT("http.sent");
         p.step = "read the answer";
         beast::flat_buffer buffer;
         bhttp::response_parser<bhttp::string_body> parser;

@@ -1,5 +1,7 @@
 #include "store/rows.hpp"
 
+#include "core/crash_point.hpp"
+
 namespace batchbridge::store {
 
 namespace asio = boost::asio;
@@ -28,9 +30,12 @@ pg::statement fence_of(const hold& h)
 asio::awaitable<std::vector<pg::result>> run_fenced(pg::pool& pool, const std::vector<pg::statement>& statements)
 {
     auto connection = co_await pool.acquire();
+    BATCHBRIDGE_CRASH_POINT("commit.before");
     for (int tries = 1;; ++tries) {
         try {
-            co_return co_await connection->pipeline(statements);
+            auto results = co_await connection->pipeline(statements);
+            BATCHBRIDGE_CRASH_POINT("commit.after");
+            co_return results;
         } catch (const pg::error& e) {
             if (e.peer_code() == "BB001") throw fenced(core::error_kind::rejected, e.operation(), e.target(), e.reason(), e.peer_code());
             if (!pg::is_conflict(e) || tries == conflict_tries) throw;

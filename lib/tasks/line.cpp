@@ -1,5 +1,6 @@
 #include "tasks/line.hpp"
 
+#include "core/crash_point.hpp"
 #include "core/log.hpp"
 #include "pg/error.hpp"
 #include "tasks/auto_sync_mo.hpp"
@@ -251,6 +252,7 @@ asio::awaitable<bool> line::acquire()
     address.port = config_.port;
     address.unit_id = config_.unit_id;
     const auto locked_at = clock::now();
+    BATCHBRIDGE_CRASH_POINT("line.locked");
     std::variant<store::hold, store::line_moved> taken;
     std::exception_ptr failure;
     try {
@@ -278,6 +280,7 @@ asio::awaitable<bool> line::acquire()
     if (!env_.locks.connected() || env_.locks.session() != session) co_return false;
     lock_session_ = session;
     hold_ = std::get<store::hold>(taken);
+    BATCHBRIDGE_CRASH_POINT("line.taken");
     const auto from = locked_at + store::lease_times::for_this_build().write_delay;
     write_from_ = from.time_since_epoch().count();
     standby_reason_.clear();
