@@ -14,7 +14,7 @@ struct protocol {
     std::map<std::string, std::string> environment;
     std::vector<std::string> odoo_arguments;
 };
-// Of this run: one, or all with BATCHBRIDGE_LONG.
+// Of this run: one, or all with BATCHBRIDGE_LONG, or those that BATCHBRIDGE_MATRIX_PROTOCOLS names ("json2 scada").
 std::vector<protocol> protocols();
 bool long_run();
 
