@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <regex>
 #include <thread>
+#include <utility>
 
 using namespace bb_test;
 
@@ -21,7 +23,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int interval_ms = 100, orders_per_line = 3;
+constexpr int interval_ms = 100, orders_per_line = 3, write_after = 2000;
 constexpr auto phase = std::chrono::seconds(8);
 
 std::string read_file(const std::string& path)
@@ -40,9 +42,9 @@ std::string map_with(int count, int stride, int address, const std::string& word
     slots.at("count") = count;
     slots.at("stride") = stride;
     slots.at("read_start") = address;
-    slots.at("write_start") = address + 2000;
-    map.at("handshake").as_object().at("write_ready") = address + 2076;
-    map.at("failure").as_object().at("start") = address + 4000;
+    slots.at("write_start") = address + write_after;
+    map.at("handshake").as_object().at("write_ready") = address + write_after + 76;
+    map.at("failure").as_object().at("start") = address + 2 * write_after;
     return json::serialize(map);
 }
 
@@ -84,18 +86,21 @@ json::value ask(const one_line& l, const std::string& target, const std::string&
     return a.body;
 }
 
-// How late each read cycle of a line begins after the one before it, in ms. A cycle begins with the first register of READ 1.
+// How late each read cycle of a line begins after the one before it, in ms. A cycle begins with READ 1, which is read twice in
+// a row when its batch runs.
 std::vector<double> lateness(const one_line& l, std::int64_t from_ns, std::int64_t to_ns)
 {
     std::ifstream in(l.log_path);
     std::vector<double> out;
-    std::int64_t last = 0;
+    std::int64_t last = 0, slot_before = 0;
     for (std::string line; std::getline(in, line);) {
         boost::system::error_code ec;
         const auto v = json::parse(line, ec);
         if (ec || !v.is_object() || !v.get_object().contains("function")) continue;
-        const auto at = v.at("ns").as_int64();
-        if (v.at("function").as_int64() != 3 || v.at("address").as_int64() != l.read_start || at < from_ns || at > to_ns) continue;
+        const auto at = v.at("ns").as_int64(), address = v.at("address").as_int64();
+        if (v.at("function").as_int64() != 3 || address < l.read_start || address >= l.read_start + write_after || at < from_ns || at > to_ns) continue;
+        const auto before = std::exchange(slot_before, address);
+        if (address != l.read_start || before == l.read_start) continue;
         if (last != 0) out.push_back(std::max(0.0, static_cast<double>(at - last) / 1e6 - interval_ms));
         last = at;
     }
@@ -204,16 +209,21 @@ TEST_CASE("three lines: a PLC that hangs or is gone does not delay the read cycl
     const auto dead = watch(lines, machine);
     ask(third, "/clear", "{}");
 
-    const auto told = [](const char* what, const lateness_seen& s) {
+    const char* directory = std::getenv("BATCHBRIDGE_FAULT_TABLES");
+    std::ofstream table(std::string(directory != nullptr ? directory : BATCHBRIDGE_BIN "/..") + "/link-faults-three-lines.txt");
+    table << "| of three lines one PLC | read cycles of the others late, p99 | at worst | cycles | this machine at worst |\n|---|---|---|---|---|\n";
+    const auto told = [&table](const char* what, const lateness_seen& s) {
+        table << "| " << what << " | " << s.p99 << " ms | " << s.worst << " ms | " << s.cycles << " | " << s.machine << " ms |\n";
         WARN("third PLC " << what << ": healthy lines' cycles late by p99 " << s.p99 << " ms, at worst " << s.worst << " ms, " << s.cycles << " cycles; this machine at worst " << s.machine << " ms");
     };
     told("answers", answering);
     told("hangs", hanging);
     told("is dead", dead);
     for (const auto& s : {hanging, dead}) {
-        CHECK(s.p99 <= answering.p99 + 100 + s.machine);
+        // A request passes three sleeping threads: our loop, the line's, the simulator's.
+        CHECK(s.p99 <= answering.p99 + 100 + 3 * s.machine);
         // Not: late once, and then no cycle at all.
-        CHECK(s.cycles >= 20);
+        CHECK(s.cycles >= answering.cycles / 2);
     }
     for (const auto* name : {"mill", "press"}) CHECK(occurrences(p.bridge_log(), std::string("plc ") + name + " is down") == 0);
 

@@ -63,6 +63,11 @@ void shut_down(std::size_t number)
     every_point(shutdowns.at(number).name, shutdowns.at(number).scenarios, way::shutdown);
 }
 
+void drawn(const std::string& part, const std::string& name)
+{
+    check(part, {draw(scenario_named(name), long_run() ? 100 : 4, way::restart, protocols().front())});
+}
+
 // The names in "a:2 then b".
 std::set<std::string> names_in(const std::string& points)
 {
@@ -159,6 +164,12 @@ TEST_CASE("kill matrix: a second process takes over while persons act")
     every_point("takeover-acts", {"offer withdrawn", "taken out of a taken load", "changed in Odoo", "equipment failure", "started over"}, way::takeover);
 }
 
+TEST_CASE("kill matrix: a second process takes over while Odoo says no")
+{
+    // In the usual run without points of their own: those that are left.
+    every_point("takeover-odoo", {"request given up", "refused", "held and completed by a person", "cancelled by policy", "cancelled in Odoo while it runs", "parked", "discarded", "paused", "equipment failure without a time"}, way::takeover);
+}
+
 TEST_CASE("kill matrix: every scenario is shut down somewhere and 20 points of them in the usual run")
 {
     std::size_t points = 0, several = 0;
@@ -188,11 +199,27 @@ TEST_CASE("kill matrix: shutdown while persons and the PLC act")
     shut_down(2);
 }
 
-TEST_CASE("kill matrix: kills that are drawn")
+TEST_CASE("kill matrix: kills that are drawn while orders are made")
 {
-    std::vector<cell> cells;
-    const int kills = long_run() ? 100 : 4;
-    for (const auto* name : {"load", "live consumption", "offer withdrawn", "taken out of a taken load", "held and completed by a person"})
-        cells.push_back(draw(scenario_named(name), kills, way::restart, protocols().front()));
-    check("drawn", cells);
+    drawn("drawn-load", "load");
+}
+
+TEST_CASE("kill matrix: kills that are drawn while live values are told")
+{
+    drawn("drawn-live", "live consumption");
+}
+
+TEST_CASE("kill matrix: kills that are drawn while an offer is withdrawn")
+{
+    drawn("drawn-withdraw", "offer withdrawn");
+}
+
+TEST_CASE("kill matrix: kills that are drawn while orders are taken out of a taken load")
+{
+    drawn("drawn-takeout", "taken out of a taken load");
+}
+
+TEST_CASE("kill matrix: kills that are drawn while a person completes a batch")
+{
+    drawn("drawn-person", "held and completed by a person");
 }

@@ -313,7 +313,7 @@ std::vector<scenario> table()
     out.push_back({"equipment failure", failure,
                    {"failure.before_commit", "failure.stored", "failure.flag_written", "failure.acknowledged", "request.looked_for", "odoo.attempt_committed", "odoo.answered", "request.made", "request.recorded"}, {"failure.stored"}, {"failure.stored", "request.made"}, without_live});
     out.push_back({"equipment failure without a time", failure_without_a_time, {"failure.before_commit", "failure.stored", "failure.flag_written", "failure.acknowledged"}, {}, {}, without_live});
-    out.push_back({"request given up", request_given_up, {"delivery.parking", "delivery.parked", "act.delivery_retried", "act.delivery_discarding", "act.delivery_discarded"}, {}, {}, without_live});
+    out.push_back({"request given up", request_given_up, {"delivery.parking", "delivery.parked", "act.delivery_retried", "act.delivery_discarding", "act.delivery_discarded"}, {"act.delivery_retried"}, {}, without_live});
     out.push_back({"refused", refused, {"refusal.told", "refusal.recorded", "sync.fetched"}, {}, {"refusal.told"}, without_live});
     out.push_back({"started over", started_over, {"start_over.cleared", "start_over.journaled", "start_over.given_up", "start_over.withdrawn"}, {"start_over.given_up"}, {}, without_live});
     return out;
