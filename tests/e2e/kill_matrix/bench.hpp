@@ -16,7 +16,7 @@ namespace bb_test::matrix {
 enum class way {
     restart,       // SIGKILL, and started again
     takeover,      // SIGKILL, and a second process that stood by goes on
-    shutdown       // SIGTERM, the end awaited (exit 0 within 10 s), and started again
+    shutdown       // SIGTERM (at the last of several points), the end awaited (exit 0 within 10 s), and started again
 };
 const char* to_string(way w);
 
@@ -82,6 +82,7 @@ private:
     bool stands_by(member& m) const;
     bool nothing_left();
     bool dies_yet();
+    bool stops_next() const;
 
     way way_;
     plant plant_;
