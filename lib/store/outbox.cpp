@@ -252,6 +252,7 @@ asio::awaitable<void> store::discard(const hold& h, const delivery& d, const std
 {
     std::vector<pg::statement> all;
     all.emplace_back("update odoo_outbox set state = 'discarded', last_error = $3 where id = $1 and line = $2 and state in ('due', 'sending', 'parked')").bind(d.id).bind(h.line).bind(reason);
+    all.push_back(resolve_configuration(h.line));
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 

@@ -375,3 +375,16 @@ TEST_CASE("deliveries for another database than the configured one are named by 
     CHECK(b.await(b.db.note_foreign_deliveries(b.h, "odoo")).empty());
     CHECK(b.count("alert where state = 'open'") == 0);
 }
+
+TEST_CASE("a row that is given up ends the alert of the configuration it was the last to wait for")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1}).front().id;
+    b.dose(id, "5");
+    const auto d = b.delivery(id, "consumption");
+    CHECK(b.await(b.db.wait_for_configuration(b.h, d, 60s, "no right")));
+    REQUIRE(b.count("alert where kind = 'odoo_configuration' and state = 'open'") == 1);
+    b.await(b.db.discard(b.h, d, "the batch has completed"));
+    CHECK(b.delivery_state(id, "consumption") == "discarded");
+    CHECK(b.count("alert where kind = 'odoo_configuration' and state = 'open'") == 0);
+}
