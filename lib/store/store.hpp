@@ -49,7 +49,7 @@ struct line_address {
     int unit_id = 1;
     bool operator==(const line_address&) const = default;
 };
-struct line_moved {                 // the stored address differs and unfinished batches exist
+struct line_moved {                 // the stored address differs and batches are unfinished or being taken out
     line_address stored;
 };
 struct line_row {

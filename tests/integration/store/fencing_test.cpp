@@ -381,7 +381,7 @@ TEST_CASE("a line with unfinished batches is not taken with another PLC address 
     store_bench b;
     const auto batches = b.load(b.h, {1});
     const std::vector<store::line_address> others{at("plc.elsewhere"), at("plc.line1", 503), at("plc.line1", 502, 2)};
-    for (const auto state : {batch_state::queued, batch_state::loading, batch_state::loaded, batch_state::running}) {
+    for (const auto state : {batch_state::queued, batch_state::loading, batch_state::loaded, batch_state::running, batch_state::cancelling}) {
         b.set_state(batches[0].id, state);
         const auto before = b.contents();
         for (const auto& other : others) {
