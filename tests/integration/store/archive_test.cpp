@@ -217,10 +217,10 @@ TEST_CASE("archived orders that Odoo still shows as open are flagged and exclude
     CHECK(b.await(b.db.excluded_orders("odoo")).empty());
     auto restored = identity(3);
     restored.create_date += 1us;
-    const auto flagged = b.await(b.db.flag_archived("line1", {identity(1), identity(2), restored, identity(4)}));
+    const auto flagged = b.await(b.db.flag_archived(b.h, {identity(1), identity(2), restored, identity(4)}));
     CHECK(flagged == std::vector<domain::order_identity>{identity(1)});
     CHECK(b.await(b.db.excluded_orders("odoo")) == std::vector<std::int64_t>{1});
-    CHECK(b.await(b.db.flag_archived("line1", {})).empty());
+    CHECK(b.await(b.db.flag_archived(b.h, {})).empty());
 }
 
 TEST_CASE("an archived order whose cancel is on its way to Odoo is left out and not told as open")
