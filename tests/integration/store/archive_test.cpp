@@ -400,3 +400,14 @@ TEST_CASE("a parked cancel of a batch in history neither holds back nor swallows
     CHECK(b.due()[0].kind == domain::delivery_kind::cancel);
     CHECK(b.due()[0].batch_id == id);
 }
+
+TEST_CASE("what was told of an order in Odoo while its batch was here ends with the batch")
+{
+    store_bench b;
+    const auto batches = b.load(b.h, {1, 2});
+    for (const auto* kind : {"order_changed", "order_done_elsewhere"})
+        for (const auto* subject : {"WH/MO/00001", "WH/MO/00002"}) b.await(b.db.raise_alert(b.h, kind, subject, "look"));
+    b.await(b.db.archive(b.h, batches[0].id, history_status::completed, "", std::nullopt));
+    CHECK(b.count("alert where state = 'resolved' and subject = 'WH/MO/00001'") == 2);
+    CHECK(b.count("alert where state = 'open' and subject = 'WH/MO/00002'") == 2);
+}
