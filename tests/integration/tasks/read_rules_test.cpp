@@ -651,3 +651,18 @@ TEST_CASE("a load whose arming never reached the PLC and an acknowledgement that
     CHECK(p.count("plc_duty where done_at is null") == 0);
     CHECK(p.device->read_area.at(4).at(76) == 1);
 }
+
+TEST_CASE("a lost batch whose cancel a person has asked for is not given up by start-over and made again")
+{
+    plant p;
+    const auto id = p.load(ours, "lost");
+    store::journal_entry e;
+    e.what = "api.cancel";
+    e.who = "shift lead";
+    REQUIRE(p.await(p.rows->ask_cancel(p.hold(), id, e)));
+    const auto done = p.await(tasks::start_over(p.line(), "shift lead", "the PLC was exchanged"));
+    CHECK(done.reset == 0);
+    CHECK(p.state(id) == "lost");
+    CHECK(p.sql("select state from odoo_outbox where kind = 'cancel'") == "due");
+    CHECK(p.count("mo_histories") == 0);
+}
