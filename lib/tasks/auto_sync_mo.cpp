@@ -5,6 +5,7 @@
 #include "domain/component_mapping.hpp"
 #include "domain/slot_read.hpp"
 #include "tasks/load_plc.hpp"
+#include "tasks/slot_picture.hpp"
 #include "tasks/start_over.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -39,6 +40,7 @@ struct plc_picture {
     std::map<int, domain::words> images;   // READ, per slot: the load's stale images
     std::string not_ready;                 // empty: a load may be written
     std::map<std::string, std::string> made;   // order key -> where and how much: ended in a READ slot, and we know nothing of it
+    domain::slot_reading offer;                // WRITE slot 1
 };
 
 asio::awaitable<plc_picture> look_at_plc(line& l)
@@ -61,6 +63,7 @@ asio::awaitable<plc_picture> look_at_plc(line& l)
         if (!shown_write.back().empty()) names.push_back(shown_write.back().mo_id);
         out.images[static_cast<int>(i) + 1] = read[i];
     }
+    out.offer = shown_write.front();
     const auto known = co_await store.known_orders(l.name(), names);
     for (std::size_t i = 0; i < shown_read.size(); ++i) {
         const auto& r = shown_read[i];
@@ -311,6 +314,39 @@ run_result paused_by_person(const line& l)
     return run_result::waiting("the line is paused by a person: " + *l.person_pause());
 }
 
+// A failover or a restore of PostgreSQL may have lost what came after the staging: then the PLC has this load in hand, or is at
+// work on another one, and writing it again would have its orders made twice. nullopt: it has not, write.
+asio::awaitable<std::optional<run_result>> staged_and_overtaken(line& l, const domain::load& load)
+{
+    auto& store = l.env().store;
+    const auto picture = co_await look_at_plc(l);
+    const auto rows = co_await store.batches(l.name());
+    bool offered = false, taken = false, echoed = false;
+    for (const auto& b : rows) {
+        if (b.load != load.id || !domain::is_unfinished(b.state)) continue;
+        if (b.slot == 1) {
+            const auto stands = domain::judge_offer(picture.offer, b.order_key);
+            offered = stands == domain::offer::offered;
+            taken = stands == domain::offer::taken;
+        }
+        const auto image = picture.images.find(b.slot);
+        // An earlier run of the order may have left its name in the WRITE slot: only a new picture of it proves the taking.
+        echoed = echoed || (image != picture.images.end() && !is_stale(l.map(), &load, b.slot, image->second) && domain::decode_slot(l.map(), image->second).mo_id == b.order_key);
+    }
+    if (offered || (taken && echoed)) {
+        const auto text = fmt::format("load {} was not armed as far as the database knows, and the PLC has {} it: did a failover or a restore lose that? It is not written again", load.number, offered ? "been offered" : "taken");
+        core::log::warning(l.about(task_names::auto_sync_mo), "{}", text);
+        co_await store.set_load_state(l.hold(), load.id, offered ? domain::load_state::arming : domain::load_state::taken, domain::batch_state::loaded);
+        l.rows_changed();
+        run_result r;
+        r.changed = true;
+        r.detail = text;
+        co_return r;
+    }
+    if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
+    co_return std::nullopt;
+}
+
 // What is to be done before anything is fetched; nullopt: nothing, the line is free. The caller holds plc_writes().
 asio::awaitable<std::optional<run_result>> finish_present_load(line& l)
 {
@@ -326,6 +362,9 @@ asio::awaitable<std::optional<run_result>> finish_present_load(line& l)
         // Slots are blanked and offers withdrawn by the read cycle.
         if (open->withdrawing) co_return run_result::waiting(fmt::format("load {} is being withdrawn", open->number));
         if (!(co_await store.to_disarm(l.name())).empty()) co_return run_result::waiting(fmt::format("orders are being taken out of load {}", open->number));
+        if (open->state == domain::load_state::staged) {
+            if (auto overtaken = co_await staged_and_overtaken(l, *open)) co_return std::move(*overtaken);
+        }
         const auto outcome = co_await continue_load(l, std::move(*open));
         // Nothing of it was left: the line may be free.
         if (outcome.what != load_outcome::kind::withdrawn) co_return result_of(outcome);
@@ -342,12 +381,13 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     co_await l.look_at_person_pause();
     if (l.person_pause()) co_return paused_by_person(l);
     co_await wait_for_write_right(l);
+    plc_picture before;
     {
         const auto lock = co_await l.plc_writes().lock();
         if (auto present = co_await finish_present_load(l)) co_return std::move(*present);
         // Asked before Odoo is: a PLC that is not ready needs no orders.
-        const auto picture = co_await look_at_plc(l);
-        if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
+        before = co_await look_at_plc(l);
+        if (!before.not_ready.empty()) co_return run_result::waiting(before.not_ready);
     }
     // Without the lock: a slow Odoo keeps nobody from writing to the PLC.
     collected found;

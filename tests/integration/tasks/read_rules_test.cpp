@@ -652,6 +652,75 @@ TEST_CASE("a load whose arming never reached the PLC and an acknowledgement that
     CHECK(p.device->read_area.at(4).at(76) == 1);
 }
 
+TEST_CASE("a load that is staged as far as the database knows and stands in the PLC is not written again")
+{
+    plant p;
+    const auto id = p.load(ours, "loading");
+    p.sql("update mo_batch set batch_no = 1");
+    p.sql("update plc_load set state = 'staged'");
+    figures recipe;
+    recipe.order = ours;
+    recipe.batch_no = 1;
+    p.device->write_area.at(2) = domain::empty_slot(p.map);
+    p.device->write_area.at(0) = bb_test::encode(recipe);
+    SECTION("offered")
+    {
+        p.device->write_area.at(0).at(76) = 0;
+        p.await(tasks::auto_sync_mo(p.line()));
+        CHECK(p.sql("select state from plc_load") == "arming");
+    }
+    SECTION("taken and shown")
+    {
+        p.device->write_area.at(0).at(76) = 1;
+        auto f = shown(ours, 100);
+        f.batch_no = 1;
+        p.device->read_area.at(0) = bb_test::encode(f);
+        p.await(tasks::auto_sync_mo(p.line()));
+        CHECK(p.sql("select state from plc_load") == "taken");
+    }
+    CHECK(p.state(id) == "loaded");
+    CHECK(p.count("journal where what = 'plc.load'") == 0);
+}
+
+TEST_CASE("a name that an earlier run of the order left in WRITE slot 1 does not stand for the load that is staged now")
+{
+    plant p;
+    p.load(ours, "loading");
+    p.sql("update mo_batch set batch_no = 1");
+    p.sql("update plc_load set state = 'staged'");
+    figures recipe;
+    recipe.order = ours;
+    recipe.batch_no = 1;
+    p.device->write_area.at(2) = domain::empty_slot(p.map);
+    p.device->write_area.at(0) = bb_test::encode(recipe);
+    p.device->write_area.at(0).at(76) = 1;
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.sql("select state from plc_load") == "arming");
+    CHECK(p.count("journal where what = 'plc.load'") == 1);
+}
+
+TEST_CASE("a staged load is not written over orders that the PLC has in hand and the database does not know")
+{
+    plant p;
+    p.load(ours, "loading");
+    p.sql("update mo_batch set batch_no = 1");
+    p.sql("update plc_load set state = 'staged'");
+    p.device->write_area.at(2) = domain::empty_slot(p.map);
+    auto f = shown("WH/MO/00088", 100);
+    f.batch_no = 5;
+    p.device->read_area.at(4) = bb_test::encode(f);
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.sql("select state from plc_load") == "staged");
+    CHECK(p.count("journal where what = 'plc.load'") == 0);
+    CHECK(p.alert("unknown_in_plc", "plc") == "open");
+    // It ends with the PLC's work.
+    f.manufacturing = 1;
+    p.device->read_area.at(4) = bb_test::encode(f);
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.alert("unknown_in_plc", "plc") == "resolved");
+    CHECK(p.sql("select state from plc_load") == "arming");
+}
+
 TEST_CASE("a lost batch whose cancel a person has asked for is not given up by start-over and made again")
 {
     plant p;
