@@ -40,6 +40,7 @@ struct plc_picture {
     std::map<int, domain::words> images;   // READ, per slot: the load's stale images
     std::string not_ready;                 // empty: a load may be written
     std::map<std::string, std::string> made;   // order key -> where and how much: ended in a READ slot, and we know nothing of it
+    std::set<std::string> made_since;          // of these, what was not there yet when the newest load was staged
     domain::slot_reading offer;                // WRITE slot 1
 };
 
@@ -65,12 +66,15 @@ asio::awaitable<plc_picture> look_at_plc(line& l)
     }
     out.offer = shown_write.front();
     const auto known = co_await store.known_orders(l.name(), names);
+    const auto loads = co_await store.loads_in_use(l.name());
     for (std::size_t i = 0; i < shown_read.size(); ++i) {
         const auto& r = shown_read[i];
         if (r.empty() || !r.ended() || !r.any_actual() || known.contains(r.mo_id)) continue;
         core::decimal dosed;
         for (const auto& [silo, kg] : r.quantities) dosed += kg;
         out.made[r.mo_id] = fmt::format("READ slot {}, {} kg dosed", i + 1, dosed.to_string());
+        // What stood there before our first load is another program's matter.
+        if (!loads.empty() && !is_stale(map, &loads.back(), static_cast<int>(i) + 1, read[i])) out.made_since.insert(r.mo_id);
     }
     const auto verdict =
         domain::judge_load(map, shown_read, shown_write, [&known](const std::string& order) { return known.contains(order); });
@@ -314,6 +318,24 @@ run_result paused_by_person(const line& l)
     return run_result::waiting("the line is paused by a person: " + *l.person_pause());
 }
 
+// An order that has had live values is in progress in Odoo and not fetched any more: nobody else would name it. Open until a
+// person has seen to it.
+asio::awaitable<void> tell_made(line& l, const plc_picture& picture)
+{
+    if (picture.made_since.empty()) co_return;
+    auto& store = l.env().store;
+    std::set<std::string> told;
+    const std::vector<std::string> kinds{"order_refused", "made_unknown"};
+    const auto open = co_await store.open_alerts(l.name(), kinds);
+    for (const auto& a : open) told.insert(a.subject);
+    for (const auto& order : picture.made_since) {
+        if (told.contains(order)) continue;
+        const auto text = fmt::format("{}: the PLC has made it ({}) and the database knows nothing of it: did a failover or a restore lose it? It may be in progress in Odoo: finish it there by hand", order, picture.made.at(order));
+        co_await store.raise_alert(l.hold(), "made_unknown", order, text);
+        core::log::error(l.about(task_names::auto_sync_mo, 0, order), "{}", text);
+    }
+}
+
 // A failover or a restore of PostgreSQL may have lost what came after the staging: then the PLC has this load in hand, or is at
 // work on another one, and writing it again would have its orders made twice. nullopt: it has not, write.
 asio::awaitable<std::optional<run_result>> staged_and_overtaken(line& l, const domain::load& load)
@@ -400,6 +422,7 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     // Only a restart with another domain helps: not repeated like something that may be over soon.
     if (!wrong.empty()) co_return run_result::skipped(wrong);
     if (found.orders.empty()) {
+        co_await tell_made(l, before);
         run_result r;
         r.changed = !found.refused.empty();
         r.detail = fmt::format("no order to make ({} refused, {} without a silo component)", found.refused.size(), found.not_ours);
@@ -415,6 +438,7 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     // Paused while Odoo was asked: the orders stay there.
     if (l.person_pause()) co_return paused_by_person(l);
     co_await leave_out_made(l, picture, found.orders);
+    co_await tell_made(l, picture);
     if (found.orders.empty()) co_return run_result::skipped("the PLC has made the orders already");
     auto staged = co_await stage(l, picture.images, std::move(found.orders));
     if (!staged) co_return run_result::skipped("the orders were taken by another line or session meanwhile");

@@ -721,6 +721,26 @@ TEST_CASE("a staged load is not written over orders that the PLC has in hand and
     CHECK(p.sql("select state from plc_load") == "arming");
 }
 
+TEST_CASE("an order that the PLC made and the database does not know is named by an alert, also when Odoo does not offer it")
+{
+    plant p;
+    auto f = shown("WH/MO/00088", 100, 1);
+    f.batch_no = 5;
+    // What stood there before our first load is another program's.
+    p.device->read_area.at(4) = bb_test::encode(f);
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.count("alert where kind = 'made_unknown'") == 0);
+    p.archive(p.load(ours));
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.count("alert where kind = 'made_unknown'") == 0);
+    f = shown("WH/MO/00089", 100, 1);
+    f.batch_no = 6;
+    p.device->read_area.at(5) = bb_test::encode(f);
+    for (int i = 0; i < 2; ++i) p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.sql("select subject || ' ' || state || ' ' || count from alert where kind = 'made_unknown'") == "WH/MO/00089 open 1");
+    CHECK(p.sql("select text from alert where kind = 'made_unknown'").find("READ slot 6, 1") != std::string::npos);
+}
+
 TEST_CASE("a lost batch whose cancel a person has asked for is not given up by start-over and made again")
 {
     plant p;
