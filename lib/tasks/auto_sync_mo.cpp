@@ -330,7 +330,7 @@ asio::awaitable<void> tell_made(line& l, const plc_picture& picture)
     for (const auto& a : open) told.insert(a.subject);
     for (const auto& order : picture.made_since) {
         if (told.contains(order)) continue;
-        const auto text = fmt::format("{}: the PLC has made it ({}) and the database knows nothing of it: did a failover or a restore lose it? It may be in progress in Odoo: finish it there by hand", order, picture.made.at(order));
+        const auto text = fmt::format("{}: the PLC has made it ({}) and the database knows nothing of it: did a failover or a restore lose it? Look at it in Odoo: what is still in progress there is finished by hand", order, picture.made.at(order));
         co_await store.raise_alert(l.hold(), "made_unknown", order, text);
         core::log::error(l.about(task_names::auto_sync_mo, 0, order), "{}", text);
     }
