@@ -72,7 +72,10 @@ if ! $quick; then
     rm -f "build/$preset"/link-faults-*.txt
     run_group faults 2
     cat "build/$preset"/link-faults-*.txt 2>/dev/null || true
+    rm -f "build/$preset"/kill-matrix-*.txt
     run_group kills 3
+    # One header for all parts.
+    awk 'FNR > 2 || NR <= 2' "build/$preset"/kill-matrix-*.txt 2>/dev/null || true
 fi
 # The README's first command, as a new user runs it: with the release build, whose warnings are errors too.
 if ! $quick && [ "$preset" = dev ] && [ -z "$filter" ]; then

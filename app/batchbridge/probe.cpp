@@ -46,18 +46,24 @@ bool report(const std::string& what, const std::function<std::string()>& attempt
     }
 }
 
+// Which commits a failover keeps. Who is connected is shown to superusers and members of pg_monitor only.
+std::string replication_of(const std::string& commit, const std::string& standbys, std::int64_t connected)
+{
+    if (standbys.empty())
+        return fmt::format("no synchronous standby (a failover may lose the last commits){}", commit == "off" ? "; synchronous_commit is off (a crash of PostgreSQL may lose them too)" : "");
+    if (commit == "off" || commit == "local") return fmt::format("synchronous standby(s) '{}', but synchronous_commit is {}: a failover may lose the last commits", standbys, commit);
+    return fmt::format("replication is synchronous, commits wait for '{}' ({})", standbys, connected > 0 ? fmt::format("{} connected", connected) : std::string("none seen connected"));
+}
+
 std::string probe_database(const core::config& config)
 {
     std::string out;
     run_alone([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         pg::pool pool(executor, config.database_url.value, 1);
         auto connection = co_await pool.acquire();
-        const auto version = co_await connection->query("select current_setting('server_version'), current_setting('synchronous_commit'), "
-                                                        "(select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum'))");
-        const auto standbys = version.at(0, 2).as_int64();
-        out = fmt::format("PostgreSQL {}, {}", version.at(0, 0).text(),
-                          standbys > 0 ? fmt::format("{} synchronous standby(s)", standbys)
-                                       : std::string("no synchronous standby (a failover may lose the last commits)"));
+        const auto r = co_await connection->query("select current_setting('server_version'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'), "
+                                                  "(select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum'))");
+        out = fmt::format("PostgreSQL {}, {}", r.at(0, 0).text(), replication_of(r.at(0, 1).text(), r.at(0, 2).text(), r.at(0, 3).as_int64()));
     });
     return out;
 }

@@ -55,7 +55,7 @@ int run()
     pg::pool pool(executor, config.database_url.value, pool_size);
     store::store store(pool);
     store::line_locks locks(executor, config.database_url.value, store::lease_times::for_this_build());
-    const auto erp = odoo::make_erp(executor, config, [&locks] { return locks.valid(); });
+    const auto erp = odoo::make_erp(executor, config, [&locks] { return locks.valid(); }, [&locks] { return locks.session(); });
     tasks::environment env(executor, config, store, locks, *erp);
 
     std::vector<tasks::line_setup> lines;

@@ -30,6 +30,7 @@ int serve(const po::variables_map& args)
     options.speed = args["speed"].as<double>();
     options.seed = args["seed"].as<std::uint64_t>();
     options.pause_between = std::chrono::milliseconds(args["pause-between-ms"].as<int>());
+    options.scan = std::chrono::milliseconds(args["scan-ms"].as<int>());
     options.big_steps = args.count("big-steps") > 0;
     sim::plc_model model(domain::parse_plant_map(text.str()), options);
     const auto host = args["listen"].as<std::string>();
@@ -57,7 +58,7 @@ int main(int argc, char** argv)
         "port", po::value<std::uint16_t>()->default_value(0), "Modbus TCP port, 0 = any free one")(
         "control-port", po::value<std::uint16_t>()->default_value(0), "HTTP control port")("map", po::value<std::string>()->default_value("conf/plc-map.json"), "plant map")(
         "speed", po::value<double>()->default_value(1), "dosing speed, 1 = 2 kg/s")("seed", po::value<std::uint64_t>()->default_value(1), "of the dosing errors")(
-        "pause-between-ms", po::value<int>()->default_value(0), "pause between batches")("big-steps", "no limit on the step of a scan")(
+        "pause-between-ms", po::value<int>()->default_value(0), "pause between batches")("scan-ms", po::value<int>()->default_value(50), "time of a scan")("big-steps", "no limit on the step of a scan")(
         "log", po::value<std::string>(), "JSON lines, one per request");
     try {
         po::variables_map args;

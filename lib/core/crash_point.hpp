@@ -3,8 +3,11 @@
 
 #ifdef BATCHBRIDGE_CRASH_POINTS
 namespace batchbridge::core {
-// Kills this process with SIGKILL if the environment variable BATCHBRIDGE_CRASH_AT is `name` or `name:N` and this is
-// the N-th time (default 1) the point is reached.
+// Ends this process at the named place, if the environment variable BATCHBRIDGE_CRASH_AT says so: `name`, or `name:N` for the
+// N-th time (default 1) that it is reached, `*:N` for the N-th point whatever its name, or `@FILE`: what FILE holds now, if it
+// is there. Whoever dies takes that file away, so that neither the next process nor a second one dies at the same place.
+// BATCHBRIDGE_CRASH_BY, or a word behind the name in FILE: KILL (default), TERM (the process ends as by `docker stop`), STOP.
+// BATCHBRIDGE_CRASH_FILE is made when the point is reached, and holds its name.
 void crash_point(const char* name) noexcept;
 }  // namespace batchbridge::core
 #define BATCHBRIDGE_CRASH_POINT(name) ::batchbridge::core::crash_point(name)

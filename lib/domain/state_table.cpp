@@ -137,6 +137,7 @@ table_decision decide_retry(const batch_facts& f)
         if (f.finish || f.cancel) return simply(step::due_now);
         return conflict("nothing to retry: no delivery of it is open");
     case column::completed:
+        if (f.finish == delivery_state::sending) return conflict("nothing to retry: its finish is being sent to Odoo at this moment");
         if (f.finish) return simply(step::due_now);
         return conflict("nothing to retry: Odoo has its finish");
     case column::waiting:

@@ -1,5 +1,6 @@
 #include "http/client.hpp"
 
+#include "core/crash_point.hpp"
 #include "core/deadline.hpp"
 #include "http/url.hpp"
 
@@ -73,6 +74,7 @@ struct client::impl {
     struct progress {
         const char* step = "resolve";
         bool sent = false;
+        std::uint64_t lease = 0;     // when the request began
     };
 
     void open_tls_context()
@@ -169,12 +171,14 @@ struct client::impl {
     {
         const auto out = to_wire(r);
         p.step = "send";
-        if (options.before_send && !options.before_send())
+        const bool same_lease = !options.lease || options.lease() == p.lease;
+        if (!same_lease || (options.before_send && !options.before_send()))
             throw error(error_kind::cancelled, false, false, p.step, url.name, "not allowed to send (any more)");
         p.sent = true;
         boost::system::error_code ec;
         co_await bhttp::async_write(stream, out, asio::redirect_error(asio::use_awaitable, ec));
         if (ec) fail(ec, p);
+        BATCHBRIDGE_CRASH_POINT("http.sent");
         p.step = "read the answer";
         beast::flat_buffer buffer;
         bhttp::response_parser<bhttp::string_body> parser;
@@ -247,6 +251,7 @@ asio::awaitable<response> client::send(const request& r)
 {
     const auto keep = impl_;
     impl::progress p;
+    if (keep->options.lease) p.lease = keep->options.lease();
     const auto started = std::chrono::steady_clock::now();
     try {
         co_return co_await core::with_deadline(r.deadline, keep->once(r, p));

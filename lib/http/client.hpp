@@ -47,6 +47,9 @@ struct client_options {
     std::uint64_t max_response = 16ULL << 20;   // bytes of body
     // Asked right before the first byte of a request; false: kind cancelled, nothing sent.
     std::function<bool()> before_send;
+    // Asked when a request begins and right before its first byte; another answer by then is a no as well. A request that was
+    // begun under one lease and took its time to connect is not sent under the next.
+    std::function<std::uint64_t()> lease;
     // For tests; called on a thread of its own. Default: getaddrinfo.
     resolver_function resolver;
 };

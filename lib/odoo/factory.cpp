@@ -34,7 +34,7 @@ std::vector<std::string> config_faults(const core::config& c)
     return out;
 }
 
-std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core::config& c, std::function<bool()> before_send)
+std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core::config& c, std::function<bool()> before_send, std::function<std::uint64_t()> lease)
 {
     auto faults = config_faults(c);
     // read_config says these of a configuration that came from there.
@@ -43,6 +43,7 @@ std::unique_ptr<erp> make_erp(boost::asio::any_io_executor executor, const core:
     if (!faults.empty()) throw core::config_error(std::move(faults));
     auto options = transport_options::from(c);
     options.http.before_send = std::move(before_send);
+    options.http.lease = std::move(lease);
     switch (c.api) {
     case core::odoo_api::jsonrpc: return std::make_unique<jsonrpc>(std::move(executor), std::move(options));
     case core::odoo_api::json2: return std::make_unique<json2>(std::move(executor), std::move(options));

@@ -27,6 +27,7 @@ constexpr std::size_t longest_text = 400;
 http::client_options without_hook(http::client_options o)
 {
     o.before_send = nullptr;
+    o.lease = nullptr;
     return o;
 }
 

@@ -120,6 +120,8 @@ asio::awaitable<std::string> with_addresses(const std::string& uri)
         options["hostaddr"] = fmt::format("{}", fmt::join(addresses, ","));
         options["port"] = fmt::format("{}", fmt::join(numbers, ","));
     }
+    // A standby takes no writes, and a lock held there is nobody's: of several hosts the primary is looked for.
+    if (options["target_session_attrs"].empty()) options["target_session_attrs"] = "read-write";
     std::string out;
     for (const auto& [keyword, value] : options)
         if (!value.empty()) out += keyword + "=" + quoted(value) + " ";
@@ -292,6 +294,7 @@ struct connection::impl {
         close();
         // PgBouncer refuses `options` and what it may set in them by this text.
         if (why.find("unsupported startup parameter") != std::string::npos) throw error(core::error_kind::rejected, operation, target, std::string(pooler_text) + ": " + why);
+        if (why.find("session is read-only") != std::string::npos) why += " (a standby, or a PostgreSQL set to read only; DATABASE_URL may name several hosts, the one that takes writes is used)";
         throw error(core::error_kind::unavailable, operation, target, why.empty() ? "connection lost" : why);
     }
 
@@ -322,7 +325,9 @@ struct connection::impl {
         const auto text = co_await with_addresses(uri);
         const char* keys[] = {"dbname", "application_name", "options", "keepalives_idle", "keepalives_interval", "keepalives_count", "client_encoding", nullptr};
         const char* values[] = {text.c_str(), "batchbridge",
-                                "-c statement_timeout=5s -c lock_timeout=3s -c TimeZone=UTC -c DateStyle=ISO -c idle_in_transaction_session_timeout=10s", "5", "2", "3", "UTF8", nullptr};
+                                "-c statement_timeout=5s -c lock_timeout=3s -c TimeZone=UTC -c DateStyle=ISO -c idle_in_transaction_session_timeout=10s "
+                                // The server's side of a dead link: it must not keep the locks of a host that is gone.
+                                "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=11s -c client_connection_check_interval=2s", "5", "2", "3", "UTF8", nullptr};
         conn = PQconnectStartParams(keys, values, 1);
         if (conn == nullptr || PQstatus(conn) == CONNECTION_BAD) lost("connect");
         // "already exists, skipping": nobody reads it, and stderr is not our log.
@@ -483,6 +488,11 @@ void connection::close() noexcept
     impl_->close();
 }
 
+int connection::backend_pid() const noexcept
+{
+    return impl_->conn != nullptr ? PQbackendPID(impl_->conn) : 0;
+}
+
 namespace {
 
 // A deadline or any break closes: what the server still does is not known, and its late answer must not meet a new question.
@@ -502,7 +512,7 @@ asio::awaitable<T> guarded(connection& c, core::duration limit, asio::awaitable<
         throw error(core::error_kind::timeout, operation, c.target(), fmt::format("no answer within {}", core::to_string(limit)));
     } catch (const error& e) {
         // An error that PostgreSQL reported leaves the session usable.
-        if (e.peer_code().empty() || e.kind() == core::error_kind::unavailable) c.close();
+        if (e.peer_code().empty() || (e.kind() == core::error_kind::unavailable && !is_conflict(e))) c.close();
         throw;
     } catch (...) {
         c.close();

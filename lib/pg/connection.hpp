@@ -104,6 +104,8 @@ public:
     // As is_open(), and PostgreSQL has not ended the session while nobody was asking; no round trip. Closes it if it has.
     bool is_alive() noexcept;
     void close() noexcept;
+    // The process number of the session in PostgreSQL; 0 when there is none.
+    int backend_pid() const noexcept;
 
     // One statement, one round trip. After a deadline or a broken link the connection is closed; after an error that
     // PostgreSQL reported it stays usable. Cancellation closes it as well and throws operation_aborted.

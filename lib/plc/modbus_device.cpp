@@ -1,5 +1,6 @@
 #include "plc/modbus_device.hpp"
 
+#include "core/crash_point.hpp"
 #include "core/log.hpp"
 #include "domain/failure_event.hpp"
 #include "domain/plant_map_validate.hpp"
@@ -394,7 +395,9 @@ private:
             const auto from = values.begin() + (p.at - address);
             words part(from, from + p.count);
             try {
+                BATCHBRIDGE_CRASH_POINT("plc.writing");
                 co_await link_.write(p.at, std::move(part), may_);
+                BATCHBRIDGE_CRASH_POINT("plc.written");
                 unanswered_.answered(write_function, p.at);
             } catch (const modbus::error& e) {
                 note_failed(e, write_function, p.at);
@@ -406,7 +409,9 @@ private:
     asio::awaitable<void> write_flag(int address, std::uint16_t value)
     {
         try {
+            BATCHBRIDGE_CRASH_POINT("plc.flag_writing");
             co_await link_.write_single(address, value, may_);
+            BATCHBRIDGE_CRASH_POINT("plc.flag_written");
             unanswered_.answered(write_single_function, address);
         } catch (const modbus::error& e) {
             note_failed(e, write_single_function, address);

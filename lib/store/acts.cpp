@@ -1,4 +1,5 @@
 // What persons ask for. Each is journaled with who, in the transaction that does it.
+#include "core/crash_point.hpp"
 #include "store/rows.hpp"
 
 namespace batchbridge::store {
@@ -28,7 +29,9 @@ asio::awaitable<bool> act(pg::pool& pool, const hold& h, std::int64_t batch_id, 
     all.push_back(std::move(deed));
     all.push_back(resolve_configuration(h.line));
     const auto decides = all.size() - 2;
+    BATCHBRIDGE_CRASH_POINT("act.before_commit");
     const auto r = co_await fenced_pipeline(pool, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("act.committed");
     co_return r[decides].at(0, 0).as_int64() > 0;
 }
 
@@ -111,6 +114,7 @@ asio::awaitable<bool> store::retry_batch(const hold& h, std::int64_t batch_id, j
         .bind(batch_id).bind(h.line);
     all.emplace_back(resolve_parked_sql("(select * from mo_batch where id = $1 and line = $2)")).bind(batch_id).bind(h.line);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("act.retried");
     co_return r[deed].at(0, 0).as_int64() > 0;
 }
 

@@ -143,8 +143,15 @@ asio::awaitable<void> line_locks::heartbeat()
 {
     const auto turn = co_await impl_->turn.lock();
     const auto sent = boot_ns();
-    const pg::statement beat("select 1");
-    co_await impl_->ask(beat, impl_->times.valid_for);
+    pg::statement beat("select pg_backend_pid() = $1::int");
+    beat.bind(impl_->connection.backend_pid());
+    const auto same = co_await impl_->ask(beat, impl_->times.valid_for);
+    if (!same.at(0, 0).as_bool()) {
+        const auto target = impl_->connection.target();
+        impl_->lose();
+        throw pg::error(core::error_kind::rejected, "heartbeat", target,
+                        "the session of the locks is served by another process of PostgreSQL than before: a connection pooler is in between, which breaks advisory locks; give the address of PostgreSQL itself");
+    }
     impl_->extend(sent);
 }
 

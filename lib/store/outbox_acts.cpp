@@ -1,4 +1,5 @@
 // What persons see and decide about single deliveries.
+#include "core/crash_point.hpp"
 #include "store/rows.hpp"
 
 namespace batchbridge::store {
@@ -121,7 +122,9 @@ asio::awaitable<bool> store::discard_finish(const hold& h, const outbox_entry& f
     // Whoever else ends this finish gives its batch another version, or takes it away.
     const auto guard = fmt::format("{} and state in ('completed', 'parked') and exists (select from odoo_outbox where id = {} and version = {} and state = 'discarded')", same, finish.id, finish.version);
     for (auto& s : archive_statements(h.line, finish.batch_id, domain::history_status::discarded, reason, guard, std::move(entry), std::nullopt)) all.push_back(std::move(s));
+    BATCHBRIDGE_CRASH_POINT("act.discarding");
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("act.discarded");
     co_return r.back().at(0, 0).as_int64() == 1;
 }
 

@@ -1,4 +1,5 @@
 // The pause of a line that a person asked for: it outlives the process.
+#include "core/crash_point.hpp"
 #include "store/rows.hpp"
 
 namespace batchbridge::store {
@@ -10,6 +11,7 @@ asio::awaitable<bool> store::pause_line(const hold& h, journal_entry entry)
     std::vector<pg::statement> all;
     all.push_back(journaled(h.line, entry, "update line set paused = true, paused_why = $8 where line = $1 and not paused"));
     const auto r = co_await fenced_line_pipeline(pool_, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("pause.stored");
     co_return r.front().at(0, 0).as_int64() == 1;
 }
 
@@ -18,6 +20,7 @@ asio::awaitable<bool> store::resume_line(const hold& h, journal_entry entry)
     std::vector<pg::statement> all;
     all.push_back(journaled(h.line, entry, "update line set paused = false, paused_why = '' where line = $1 and paused"));
     const auto r = co_await fenced_line_pipeline(pool_, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("resume.stored");
     co_return r.front().at(0, 0).as_int64() == 1;
 }
 

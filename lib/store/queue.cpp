@@ -219,7 +219,9 @@ asio::awaitable<std::set<std::string>> store::known_orders(const std::string& li
 asio::awaitable<std::vector<std::int64_t>> store::excluded_orders(const std::string& odoo_db)
 {
     pg::statement s("select odoo_id from mo_batch where odoo_db = $1 union select odoo_id from order_refusal where odoo_db = $1 and retry_at > now() union select odoo_id from mo_histories where "
-                    "odoo_db = $1 and still_open");
+                    "odoo_db = $1 and still_open "
+                    // Still confirmed in Odoo for no other reason than that it has not heard of its end.
+                    "union select odoo_id from odoo_outbox where odoo_db = $1 and kind = 'cancel' and state in ('due', 'sending')");
     s.bind(odoo_db);
     const auto r = co_await read_one(pool_, s);
     std::vector<std::int64_t> out;

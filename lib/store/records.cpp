@@ -18,7 +18,8 @@ asio::awaitable<void> store::record_refusals(const hold& h, const std::vector<re
 asio::awaitable<void> store::reset_refusals(const hold& h)
 {
     std::vector<pg::statement> all;
-    all.emplace_back("update order_refusal set retry_at = now() where line = $1 and retry_at > now()").bind(h.line);
+    // What only a person can settle is refused for a lifetime.
+    all.emplace_back("update order_refusal set retry_at = now() where line = $1 and retry_at > now() and retry_at < now() + interval '10 years'").bind(h.line);
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
@@ -58,10 +59,10 @@ asio::awaitable<std::vector<alert_text>> store::open_alerts(const std::string& l
     co_return out;
 }
 
-asio::awaitable<void> store::record_run(const run_record& r)
+asio::awaitable<void> store::record_run(const hold& h, const run_record& r)
 {
-    const auto bind = [&r](pg::statement& s) {
-        s.bind(r.line).bind(r.task).bind(r.started).bind(r.ended).bind(r.outcome).bind(r.changed).bind(r.asked_for).bind(r.detail);
+    const auto bind = [&h, &r](pg::statement& s) {
+        s.bind(h.line).bind(r.task).bind(r.started).bind(r.ended).bind(r.outcome).bind(r.changed).bind(r.asked_for).bind(r.detail);
     };
     std::vector<pg::statement> all;
     bind(all.emplace_back("insert into task_run (line, task, current, started_at, ended_at, outcome, changed, asked_for, detail) values ($1, $2, true, $3, $4, $5, $6, $7, $8) on conflict (line, task) where current do "
@@ -70,8 +71,7 @@ asio::awaitable<void> store::record_run(const run_record& r)
     const bool ended = r.outcome != "running" && r.outcome != "off";
     if (ended && (r.changed || r.asked_for || r.outcome == "failed"))
         bind(all.emplace_back("insert into task_run (line, task, current, started_at, ended_at, outcome, changed, asked_for, detail) values ($1, $2, false, $3, $4, $5, $6, $7, $8)"));
-    auto connection = co_await pool_.acquire();
-    co_await connection->pipeline(all);
+    co_await fenced_pipeline(pool_, h, std::move(all));
 }
 
 asio::awaitable<void> store::journal(const hold& h, const std::vector<journal_entry>& entries)

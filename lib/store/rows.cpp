@@ -1,5 +1,7 @@
 #include "store/rows.hpp"
 
+#include "core/crash_point.hpp"
+
 namespace batchbridge::store {
 
 namespace asio = boost::asio;
@@ -16,14 +18,28 @@ const std::string load_columns = "l.id, l.line, l.number, l.state, l.images, l.w
 
 namespace {
 
+constexpr int conflict_tries = 3;
+
+pg::statement fence_of(const hold& h)
+{
+    pg::statement s("select assert_epoch($1, $2, $3)");
+    s.bind(h.line).bind(h.epoch).bind(h.since);
+    return s;
+}
+
 asio::awaitable<std::vector<pg::result>> run_fenced(pg::pool& pool, const std::vector<pg::statement>& statements)
 {
     auto connection = co_await pool.acquire();
-    try {
-        co_return co_await connection->pipeline(statements);
-    } catch (const pg::error& e) {
-        if (e.peer_code() == "BB001") throw fenced(core::error_kind::rejected, e.operation(), e.target(), e.reason(), e.peer_code());
-        throw;
+    BATCHBRIDGE_CRASH_POINT("commit.before");
+    for (int tries = 1;; ++tries) {
+        try {
+            auto results = co_await connection->pipeline(statements);
+            BATCHBRIDGE_CRASH_POINT("commit.after");
+            co_return results;
+        } catch (const pg::error& e) {
+            if (e.peer_code() == "BB001") throw fenced(core::error_kind::rejected, e.operation(), e.target(), e.reason(), e.peer_code());
+            if (!pg::is_conflict(e) || tries == conflict_tries) throw;
+        }
     }
 }
 
@@ -31,9 +47,7 @@ asio::awaitable<std::vector<pg::result>> run_fenced(pg::pool& pool, const std::v
 
 asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements)
 {
-    pg::statement check("select assert_epoch($1, $2)");
-    check.bind(h.line).bind(h.epoch);
-    statements.insert(statements.begin(), std::move(check));
+    statements.insert(statements.begin(), fence_of(h));
     auto results = co_await run_fenced(pool, statements);
     results.erase(results.begin());
     co_return results;
@@ -41,10 +55,9 @@ asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const h
 
 asio::awaitable<std::vector<pg::result>> fenced_line_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements)
 {
-    pg::statement lock("select from line where line = $1 for update"), check("select assert_epoch($1, $2)");
+    pg::statement lock("select from line where line = $1 for update");
     lock.bind(h.line);
-    check.bind(h.line).bind(h.epoch);
-    statements.insert(statements.begin(), std::move(check));
+    statements.insert(statements.begin(), fence_of(h));
     statements.insert(statements.begin(), std::move(lock));
     auto results = co_await run_fenced(pool, statements);
     results.erase(results.begin(), results.begin() + 2);

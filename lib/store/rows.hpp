@@ -8,7 +8,7 @@
 namespace batchbridge::store {
 
 // assert_epoch first, then the statements, as one transaction in one round trip. Results without the assertion's.
-// Throws fenced when the line was taken meanwhile.
+// Throws fenced when the line was taken meanwhile. A deadlock or serialization failure, which undoes all of it, is repeated.
 boost::asio::awaitable<std::vector<pg::result>> fenced_pipeline(pg::pool& pool, const hold& h, std::vector<pg::statement> statements);
 // The same for statements that change the row of the line itself: it is locked first, since two that hold it shared would wait
 // for each other.
@@ -53,10 +53,6 @@ pg::statement alert_statement(const std::string& line, const alert_note& alert, 
 // mo_id, for instance a row of odoo_outbox or mo_batch.
 std::string resolve_parked_sql(const std::string& order);
 
-// The move to history of a batch for which `guard` (more conditions on its row in mo_batch, beginning with "and") holds. The
-// last result is one row with the number of batches moved, 0 or 1.
-std::vector<pg::statement> archive_statements(const std::string& line, std::int64_t batch_id, domain::history_status status, const std::string& notes, const std::string& guard,
-                                              std::optional<journal_entry> entry, const std::optional<alert_note>& alert);
 // mo_batch.plan
 boost::json::value plan_json(const domain::order_plan& p);
 

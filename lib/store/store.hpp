@@ -4,7 +4,7 @@
 // caller no longer holds the line and must stop acting. A COMMIT without an answer is pg::error with kind timeout or
 // unavailable: the outcome is unknown, drop every cached picture and read the rows again.
 // Every writing function is one transaction in one pipeline (one round trip) unless its comment says otherwise, and
-// begins with assert_epoch(line, epoch). Times that matter are the database's clock.
+// begins with assert_epoch(line, epoch, since). Times that matter are the database's clock.
 #pragma once
 
 #include "core/error.hpp"
@@ -40,6 +40,7 @@ class fenced : public core::error {
 struct hold {
     std::string line;
     std::int64_t epoch = 0;
+    std::string since;              // line.since, as PostgreSQL wrote it: an epoch is given twice when a failover lost the first taking
 };
 
 struct line_address {
@@ -243,7 +244,7 @@ struct outbox_filter {
 };
 
 struct run_record {
-    std::string line, task;
+    std::string task;
     core::utc_time started{}, ended{};
     std::string outcome;            // "ok", "failed", "skipped", "running", "off"
     bool changed = false, asked_for = false;
@@ -269,9 +270,17 @@ public:
     explicit store(pg::pool& pool) : pool_(pool) {}
 
     // --- lines, settings -------------------------------------------------------------------------------------------
-    // Creates or updates the line's row, increments its epoch and names the holder. The caller holds the line's lock.
+    // Writes something that leaves nothing behind. Throws what a transaction would (pg::refuses_writes).
+    boost::asio::awaitable<void> try_to_write();
+    // The number of the newest migration that was applied.
+    boost::asio::awaitable<int> schema_version();
+    // Creates or updates the line's row, increments its epoch and names the holder. The caller holds the line's lock. Ends
+    // sessions of a former holder that left a transaction of the line open.
     boost::asio::awaitable<std::variant<hold, line_moved>> take_line(const std::string& line, const line_address& address,
                                                                      const std::string& holder, bool may_move);
+    // After a failover to a server whose clock is behind: a wait that would begin in the future begins now, and none is longer than
+    // an hour. Returns how many there were.
+    boost::asio::awaitable<int> mend_future_times(const hold& h);
     boost::asio::awaitable<std::vector<line_row>> lines();
     // A person's pause: it stands until a person ends it, also over a restart. entry.answer is the reason. False: it was so already.
     boost::asio::awaitable<bool> pause_line(const hold& h, journal_entry entry);
@@ -420,7 +429,7 @@ public:
     // The batch and what the table of states asks about it, as of one moment. nullopt: it is not in the queue. `unclear_wait`: how
     // long a write without an answer may still take effect; 0: that is not asked.
     boost::asio::awaitable<std::optional<standing>> standing_of(std::int64_t batch_id, core::duration unclear_wait = {});
-    // state cancelling with `reason` (cancelled, reset, discarded): the line takes the order out of the PLC.
+    // state cancelling with `reason` (domain::take_out_reason): the line takes the order out of the PLC. `cancelled` owes Odoo a cancel.
     boost::asio::awaitable<bool> ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry);
     // The WRITE slot of a cancelling batch was blanked.
     boost::asio::awaitable<void> disarmed(const hold& h, std::int64_t batch_id);
@@ -474,7 +483,7 @@ public:
     // True: it was open.
     boost::asio::awaitable<bool> resolve_alert(const hold& h, const std::string& kind, const std::string& subject);
     // Current state always; a row of its own when it changed something, failed or was asked for.
-    boost::asio::awaitable<void> record_run(const run_record& r);
+    boost::asio::awaitable<void> record_run(const hold& h, const run_record& r);
     boost::asio::awaitable<void> journal(const hold& h, const std::vector<journal_entry>& entries);
     // Rows removed, by table.
     boost::asio::awaitable<std::map<std::string, std::int64_t>> cleanup(const hold& h, int retention_days);

@@ -18,6 +18,7 @@ namespace {
 
 constexpr auto refusal_wait = std::chrono::minutes(10);
 constexpr int stage_tries = 5;
+constexpr auto until_a_person_settles_it = std::chrono::hours(24 * 365 * 50);
 constexpr const char* domain_alert = "order_domain";
 
 // A line is free when nothing of the last load is left to be made, owed or loaded.
@@ -37,6 +38,7 @@ std::string busy_reason(const std::vector<domain::batch>& rows, const std::vecto
 struct plc_picture {
     std::map<int, domain::words> images;   // READ, per slot: the load's stale images
     std::string not_ready;                 // empty: a load may be written
+    std::map<std::string, std::string> made;   // order key -> where and how much: ended in a READ slot, and we know nothing of it
 };
 
 asio::awaitable<plc_picture> look_at_plc(line& l)
@@ -60,6 +62,13 @@ asio::awaitable<plc_picture> look_at_plc(line& l)
         out.images[static_cast<int>(i) + 1] = read[i];
     }
     const auto known = co_await store.known_orders(l.name(), names);
+    for (std::size_t i = 0; i < shown_read.size(); ++i) {
+        const auto& r = shown_read[i];
+        if (r.empty() || !r.ended() || !r.any_actual() || known.contains(r.mo_id)) continue;
+        core::decimal dosed;
+        for (const auto& [silo, kg] : r.quantities) dosed += kg;
+        out.made[r.mo_id] = fmt::format("READ slot {}, {} kg dosed", i + 1, dosed.to_string());
+    }
     const auto verdict =
         domain::judge_load(map, shown_read, shown_write, [&known](const std::string& order) { return known.contains(order); });
     if (!verdict.unknown.empty()) {
@@ -245,6 +254,30 @@ asio::awaitable<std::optional<store::staged>> stage(line& l, const std::map<int,
     co_return std::nullopt;
 }
 
+// A failover or a restore of PostgreSQL may have lost a whole load, which the PLC has made since: its slots are the only ones
+// that still know, and the next load overwrites them.
+asio::awaitable<void> leave_out_made(line& l, const plc_picture& picture, std::vector<domain::mapped_order>& orders)
+{
+    std::vector<store::refusal> refused;
+    for (const auto& o : orders) {
+        const auto made = picture.made.find(domain::order_key_of(l.map(), o.source));
+        if (made == picture.made.end()) continue;
+        store::refusal r;
+        r.order = o.source.id;
+        r.mo_id = o.source.name;
+        r.reason = fmt::format("the PLC has made it already ({}) and the database knows nothing of it: did a failover or a restore lose it? It is not made again; finish it in Odoo by hand", made->second);
+        core::log::error(l.about(task_names::auto_sync_mo, 0, r.mo_id), "order refused (Odoo id {}): {}", r.order.odoo_id, r.reason);
+        refused.push_back(std::move(r));
+    }
+    if (refused.empty()) co_return;
+    auto& store = l.env().store;
+    for (const auto& r : refused) co_await store.raise_alert(l.hold(), "order_refused", r.mo_id, fmt::format("{}: {}", r.mo_id, r.reason));
+    co_await store.record_refusals(l.hold(), refused, until_a_person_settles_it);
+    std::erase_if(orders, [&refused](const domain::mapped_order& o) {
+        return std::any_of(refused.begin(), refused.end(), [&o](const store::refusal& r) { return r.order == o.source.id; });
+    });
+}
+
 asio::awaitable<void> wait_for_write_right(line& l)
 {
     asio::steady_timer timer(l.env().executor);
@@ -341,6 +374,8 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
     // Paused while Odoo was asked: the orders stay there.
     if (l.person_pause()) co_return paused_by_person(l);
+    co_await leave_out_made(l, picture, found.orders);
+    if (found.orders.empty()) co_return run_result::skipped("the PLC has made the orders already");
     auto staged = co_await stage(l, picture.images, std::move(found.orders));
     if (!staged) co_return run_result::skipped("the orders were taken by another line or session meanwhile");
     for (const auto& b : staged->batches)

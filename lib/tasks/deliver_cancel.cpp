@@ -1,4 +1,5 @@
 // The cancel of an order in Odoo, after a person asked for it here.
+#include "core/crash_point.hpp"
 #include "tasks/delivery_work.hpp"
 
 namespace batchbridge::tasks {
@@ -33,7 +34,9 @@ asio::awaitable<delivery_end> deliver_cancel(work& w)
         if (fresh && fresh->state != order_state::cancel)
             co_return co_await park(w, fmt::format("action_cancel was answered and the order is still '{}'", domain::to_string(fresh->state)));
     }
+    BATCHBRIDGE_CRASH_POINT("cancel.verified");
     co_await env.store.cancelled_in_odoo(w.l.hold(), w.d, how);
+    BATCHBRIDGE_CRASH_POINT("cancel.recorded");
     core::log::info(w.about, "order {}", how);
     wake_archiver(w.l);
     co_return delivery_end::settled;

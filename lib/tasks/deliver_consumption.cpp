@@ -1,4 +1,5 @@
 // A live value: absolute totals of an order that the PLC is still making. Never to an order that has ended.
+#include "core/crash_point.hpp"
 #include "tasks/delivery_work.hpp"
 
 #include "domain/component_mapping.hpp"
@@ -88,7 +89,9 @@ asio::awaitable<delivery_end> deliver_consumption(work& w)
             co_return co_await settle_final(w, *failed, *fresh, moves);
         }
     }
+    BATCHBRIDGE_CRASH_POINT("consumption.written");
     co_await env.store.delivered(w.l.hold(), w.d, false, env.config.odoo_live_interval, std::nullopt, there ? "already there" : "");
+    BATCHBRIDGE_CRASH_POINT("consumption.recorded");
     core::log::debug(w.about, "live consumption delivered, version {}", w.d.version);
     co_return delivery_end::settled;
 }

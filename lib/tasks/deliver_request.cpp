@@ -1,5 +1,6 @@
 // A failure of the plant as a maintenance request in Odoo. Nothing there prevents a second one: each carries a key, and is looked
 // for before it is created, also after a create whose end is not known (design section 5).
+#include "core/crash_point.hpp"
 #include "tasks/delivery_work.hpp"
 
 #include <boost/json/object.hpp>
@@ -83,6 +84,7 @@ asio::awaitable<delivery_end> deliver_request(work& w)
     if (!request) co_return co_await park(w, "the stored failure cannot be read: a fault of batchbridge, please report it");
     std::optional<std::int64_t> there;
     if (auto f = co_await look_for(w, *request, there)) co_return co_await settle_failure(w, *f);
+    BATCHBRIDGE_CRASH_POINT("request.looked_for");
     store::equipment_found equipment;
     if (there) {
         co_await env.store.requested(w.l.hold(), w.d, *there, fmt::format("request {} was in Odoo already", *there), equipment);
@@ -114,7 +116,9 @@ asio::awaitable<delivery_end> deliver_request(work& w)
         if (!there && request->equipment_id != used) co_return co_await back_off(w, *failed);
     }
     if (result == attempt_result::failed) co_return co_await settle_failure(w, *failed);
+    BATCHBRIDGE_CRASH_POINT("request.made");
     co_await env.store.requested(w.l.hold(), w.d, id, answer, equipment);
+    BATCHBRIDGE_CRASH_POINT("request.recorded");
     core::log::info(w.about, "maintenance request {} made: {}", id, request->title);
     if (!equipment.known) core::log::warning(w.about, "{}", equipment.advice);
     co_return delivery_end::settled;

@@ -64,7 +64,9 @@ asio::awaitable<delivery_end> back_off(work& w, const failed_call& f)
 asio::awaitable<delivery_end> park(work& w, const std::string& reason)
 {
     auto& env = w.env();
+    BATCHBRIDGE_CRASH_POINT("delivery.parking");
     const bool parked = co_await env.store.park(w.l.hold(), w.d, reason);
+    BATCHBRIDGE_CRASH_POINT("delivery.parked");
     // Otherwise it has a newer version, which will be judged by itself.
     if (parked)
         core::log::error(w.about, "{} parked until a person acts (retry, complete or discard it): {}", domain::to_string(w.d.kind), reason);

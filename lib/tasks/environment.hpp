@@ -25,6 +25,8 @@ struct environment {
     odoo::erp& erp;
     dependency_board board;
     core::event deliveries;          // set: an outbox row may be due
+    bool writes_refused = false;     // PostgreSQL answers and takes no data (disk full, read-only)
+    int known_schema = 0;            // the newest migration that this version knows; 0: not looked at yet
 };
 
 // Runs `op`; notes in the board whether PostgreSQL answered. For the loops that talk to the database by themselves.

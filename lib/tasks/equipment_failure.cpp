@@ -144,6 +144,7 @@ asio::awaitable<void> equipment_failure::kept(const domain::words& block)
     // What comes back for ever is journaled no more.
     if (answered_.times > comebacks_believed) co_return not_kept();
     co_await line_.env().store.failure_acknowledged(line_.hold(), done.id, done.repeat ? "acknowledged again" : "acknowledged");
+    BATCHBRIDGE_CRASH_POINT("failure.acknowledged");
     newest_known_ = false;
     core::log::info(about(), "failure {} is acknowledged at the PLC", done.id);
 }

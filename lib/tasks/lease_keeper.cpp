@@ -52,4 +52,24 @@ asio::awaitable<void> keep_lease(environment& env, std::function<void()> lost, s
     }
 }
 
+asio::awaitable<void> watch_writes(environment& env)
+{
+    constexpr auto interval = std::chrono::seconds(2);
+    asio::steady_timer timer(env.executor);
+    for (;;) {
+        timer.expires_after(interval);
+        co_await timer.async_wait(asio::use_awaitable);
+        if (!env.writes_refused) continue;
+        bool refused = false;
+        try {
+            co_await env.store.try_to_write();
+        } catch (const pg::error& e) {
+            refused = pg::refuses_writes(e) || pg::is_away(e);
+        }
+        if (refused) continue;
+        env.writes_refused = false;
+        note_database(env, nullptr);
+    }
+}
+
 }  // namespace batchbridge::tasks

@@ -11,4 +11,7 @@ namespace batchbridge::tasks {
 // that was up is gone. Until cancelled.
 boost::asio::awaitable<void> keep_lease(environment& env, std::function<void()> lost, std::function<void()> up);
 
+// While PostgreSQL answers and takes no data: tries now and then whether it does again. Until cancelled.
+boost::asio::awaitable<void> watch_writes(environment& env);
+
 }  // namespace batchbridge::tasks

@@ -1,5 +1,6 @@
 #include "tasks/line.hpp"
 
+#include "core/crash_point.hpp"
 #include "core/log.hpp"
 #include "pg/error.hpp"
 #include "tasks/auto_sync_mo.hpp"
@@ -50,10 +51,18 @@ const char* variable_of(std::string_view task)
 void note_database(environment& env, std::exception_ptr e)
 {
     if (!e) {
-        env.board.up("database");
+        // That it answers questions does not say that it has room again: watch_writes finds out.
+        if (!env.writes_refused) env.board.up("database");
         return;
     }
-    if (!core::is_cancellation(e)) env.board.down("database", core::describe(e));
+    if (core::is_cancellation(e)) return;
+    try {
+        std::rethrow_exception(e);
+    } catch (const pg::error& x) {
+        env.writes_refused = env.writes_refused || pg::refuses_writes(x);
+    } catch (...) {
+    }
+    env.board.down("database", core::describe(e));
 }
 
 bool note_dependency(environment& env, const std::string& line, std::exception_ptr e, bool plc_settled)
@@ -74,7 +83,7 @@ bool note_dependency(environment& env, const std::string& line, std::exception_p
         if (x.outcome() == domain::call_outcome::rejected || !away(x)) return false;
         env.board.down("odoo", x.what());
     } catch (const pg::error& x) {
-        if (!away(x)) return false;
+        if (!pg::is_away(x)) return false;
         note_database(env, e);
     } catch (...) {
         return false;
@@ -204,6 +213,27 @@ void line::stop()
     changed_.set();
 }
 
+// A newer version has migrated since we started. While it serves the line that is no matter; but what the new tables ask for
+// we do not know, so the line is not taken again. Gives the lock back then.
+asio::awaitable<bool> line::schema_is_newer(std::uint64_t session)
+{
+    int schema = 0;
+    std::exception_ptr failure;
+    try {
+        schema = co_await env_.store.schema_version();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    const bool newer = env_.known_schema > 0 && schema > env_.known_schema;
+    if ((failure || newer) && env_.locks.connected() && env_.locks.session() == session) co_await env_.locks.unlock(config_.name);
+    if (failure) std::rethrow_exception(failure);
+    if (newer && standby_reason_ != "schema") {
+        standby_reason_ = "schema";
+        core::log::error({config_.name, {}, {}, {}}, "not taken: the database schema is at {}, newer than this version knows ({}). Update batchbridge", schema, env_.known_schema);
+    }
+    co_return newer;
+}
+
 asio::awaitable<bool> line::acquire()
 {
     const core::log::fields about{config_.name, {}, {}, {}};
@@ -216,11 +246,13 @@ asio::awaitable<bool> line::acquire()
         }
         co_return false;
     }
+    if (co_await schema_is_newer(session)) co_return false;
     store::line_address address;
     address.host = config_.host;
     address.port = config_.port;
     address.unit_id = config_.unit_id;
     const auto locked_at = clock::now();
+    BATCHBRIDGE_CRASH_POINT("line.locked");
     std::variant<store::hold, store::line_moved> taken;
     std::exception_ptr failure;
     try {
@@ -248,6 +280,7 @@ asio::awaitable<bool> line::acquire()
     if (!env_.locks.connected() || env_.locks.session() != session) co_return false;
     lock_session_ = session;
     hold_ = std::get<store::hold>(taken);
+    BATCHBRIDGE_CRASH_POINT("line.taken");
     const auto from = locked_at + store::lease_times::for_this_build().write_delay;
     write_from_ = from.time_since_epoch().count();
     standby_reason_.clear();
@@ -280,8 +313,13 @@ asio::awaitable<void> line::run()
         if (failure) {
             const auto state = co_await asio::this_coro::cancellation_state;
             if (state.cancelled() != asio::cancellation_type::none) std::rethrow_exception(failure);
-            note_database(env_, failure);
-            core::log::debug(about, "line not served: {}", core::describe(failure));
+            const auto text = core::describe(failure);
+            // Somebody else's lock on the line's row, say.
+            if (!note_dependency(env_, config_.name, failure) && text != standby_reason_) {
+                standby_reason_ = text;
+                core::log::warning(about, "not taken, will be tried again: {}", text);
+            }
+            core::log::debug(about, "line not served: {}", text);
         }
         if (stopping_) break;
         co_await changed_.wait_until(clock::now() + standby_poll);
@@ -292,6 +330,8 @@ asio::awaitable<void> line::serve()
 {
     const core::log::fields about{config_.name, {}, {}, {}};
     co_await env_.store.reset_refusals(hold_);
+    if (const int mended = co_await env_.store.mend_future_times(hold_); mended > 0)
+        core::log::warning(about, "{} wait(s) were to begin in the future and begin now: the clock of PostgreSQL is behind what it was", mended);
     const auto foreign = co_await env_.store.note_foreign_deliveries(hold_, env_.config.odoo_db);
     if (!foreign.empty())
         core::log::error(about, "{} order(s) wait for another Odoo database than ODOO_DB={} and are not sent: {}. Set ODOO_DB back, or settle them by hand", foreign.size(), env_.config.odoo_db, fmt::join(foreign, ", "));
@@ -352,7 +392,6 @@ asio::awaitable<void> line::record(std::string task, finished_run run)
     if (!important && now - last.at < liveness_flush) co_return;
     if (repeated && !run.asked_for) co_return;
     store::run_record r;
-    r.line = config_.name;
     r.task = task;
     r.started = run.started;
     r.ended = run.ended;
@@ -362,7 +401,7 @@ asio::awaitable<void> line::record(std::string task, finished_run run)
     r.detail = run.result.detail;
     std::exception_ptr failure;
     try {
-        co_await env_.store.record_run(r);
+        co_await env_.store.record_run(hold_, r);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -370,8 +409,8 @@ asio::awaitable<void> line::record(std::string task, finished_run run)
         last.at = now;
         last.outcome = outcome;
         last.detail = run.result.detail;
-    } else {
-        note_database(env_, failure);
+    } else if (!note_fenced(failure)) {
+        note_dependency(env_, config_.name, failure);
     }
 }
 

@@ -80,6 +80,7 @@ public:
 
 private:
     boost::asio::awaitable<bool> acquire();
+    boost::asio::awaitable<bool> schema_is_newer(std::uint64_t session);
     boost::asio::awaitable<void> serve();
     // By value: the caller is a callback whose temporaries end before this coroutine does.
     boost::asio::awaitable<void> record(std::string task, finished_run run);

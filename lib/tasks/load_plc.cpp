@@ -53,6 +53,7 @@ asio::awaitable<bool> write_and_verify(line& l, const std::vector<domain::words>
 {
     const auto about = l.about(task_names::auto_sync_mo);
     for (int attempt = 1; attempt <= verify_tries; ++attempt) {
+        BATCHBRIDGE_CRASH_POINT("load.writing");
         co_await l.device().write_disarmed(images);
         BATCHBRIDGE_CRASH_POINT("load.written");
         const auto differences = co_await l.device().verify(images);
@@ -83,6 +84,7 @@ asio::awaitable<std::optional<load_outcome>> already_armed(line& l, const domain
     const bool told = std::none_of(rows.begin(), rows.end(), [&](const domain::batch& b) { return b.load == load.id && (b.state == batch_state::queued || b.state == batch_state::loading); });
     out.changed = taken || !told;
     if (!out.changed) co_return out;
+    BATCHBRIDGE_CRASH_POINT("load.found_armed");
     co_await l.env().store.set_load_state(l.hold(), load.id, taken ? load_state::taken : load_state::arming, batch_state::loaded);
     l.rows_changed();
     co_return out;
@@ -208,6 +210,7 @@ asio::awaitable<load_outcome> continue_load(line& l, domain::load load)
         co_await l.device().arm(images.front());
         BATCHBRIDGE_CRASH_POINT("load.armed");
         co_await store.set_load_state(l.hold(), load.id, load_state::arming, batch_state::loaded);
+        BATCHBRIDGE_CRASH_POINT("load.offered");
         l.rows_changed();
         core::log::info(about, "load {} with {} order(s) is offered to the PLC", load.number, left.waiting.size());
         out.what = load_outcome::kind::offered;

@@ -1,5 +1,6 @@
 #include "tasks/order_watch.hpp"
 
+#include "core/crash_point.hpp"
 #include "core/log.hpp"
 
 #include <boost/asio/this_coro.hpp>
@@ -194,10 +195,12 @@ asio::awaitable<void> order_watch::judge(line& l, const store::watch_mark& mark,
     bool applied = false;
     std::exception_ptr failure;
     try {
+        BATCHBRIDGE_CRASH_POINT("watch.judged");
         applied = co_await env_.store.apply_watched(l.hold(), mark, w, env_.config.odoo_unclear_wait, *found);
     } catch (...) {
         failure = std::current_exception();
     }
+    BATCHBRIDGE_CRASH_POINT("watch.applied");
     if (failure) {
         failed(l, failure, w.batch.mo_id);
         co_return;

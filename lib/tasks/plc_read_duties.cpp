@@ -114,6 +114,7 @@ asio::awaitable<plc_read_sync::duty_end> plc_read_sync::work_off(const store::du
         how = "acknowledged";
     }
     co_await store.close_duty(line_.hold(), d.id, how);
+    BATCHBRIDGE_CRASH_POINT("duty.closed");
     co_return duty_end::closed;
 }
 
@@ -146,6 +147,7 @@ asio::awaitable<bool> plc_read_sync::cancel_failed()
         entry.answer = b.reason;
         entry.who = "ON_PLC_FAILURE=cancel";
         if (co_await env.store.ask_cancel(line_.hold(), b.id, std::move(entry))) {
+            BATCHBRIDGE_CRASH_POINT("policy.cancel_asked");
             core::log::warning(line_.about(task_names::plc_read_sync, b.id, b.mo_id), "is cancelled in Odoo too (ON_PLC_FAILURE=cancel)");
             env.deliveries.set();
             line_.rows_changed();   // it has a new version

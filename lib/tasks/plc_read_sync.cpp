@@ -134,6 +134,7 @@ asio::awaitable<void> plc_read_sync::look_at_offer()
         findings_.raised.push_back(std::move(late));
     }
     if (stands != domain::offer::taken) co_return;
+    BATCHBRIDGE_CRASH_POINT("load.seen_taken");
     // After a crash right behind the arming its batches still say loading.
     co_await line_.env().store.set_load_state(line_.hold(), load->id, domain::load_state::taken, batch_state::loaded);
     load->state = domain::load_state::taken;
@@ -372,12 +373,14 @@ asio::awaitable<bool> plc_read_sync::end_cancelling()
         const auto end = domain::end_of_cancelling(b, load_busy, watched_[b.id].memory);
         if (!end) continue;
         const auto about = line_.about(task_names::plc_read_sync, b.id, b.mo_id);
+        BATCHBRIDGE_CRASH_POINT("cancelling.ending");
         if (end->material_used) {
             co_await env.store.raise_alert(line_.hold(), "dosed_after_cancel", b.mo_id, fmt::format("{}: {}", b.mo_id, end->notes));
             core::log::error(about, "{}", end->notes);
         }
         if (co_await env.store.archive(line_.hold(), b.id, end->status, end->notes, std::nullopt))
             core::log::info(about, "archived as {}", domain::to_string(end->status));
+        BATCHBRIDGE_CRASH_POINT("cancelling.archived");
         line_.rows_changed();
         any = true;
     }

@@ -70,6 +70,7 @@ asio::awaitable<void> service::prepare_database()
                 env_.board.up("database");
                 co_return;
             }
+            env_.known_schema = result.known_version;
             for (const auto& name : result.applied) core::log::info({}, "migration {} applied", name);
         } catch (...) {
             failure = std::current_exception();
@@ -112,6 +113,7 @@ asio::awaitable<void> service::run()
                 for (auto& l : lines_) l->lease_up();
             });
     });
+    group_.spawn("database writes", [this]() { return watch_writes(env_); });
     core::task_group main(env_.executor, log_end);
     for (auto& l : lines_) {
         auto* p = l.get();

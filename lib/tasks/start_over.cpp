@@ -112,6 +112,7 @@ asio::awaitable<bool> give_up(line& l, const domain::batch& b, const shown_batch
     guard.version = b.version;
     const bool archived = co_await l.env().store.archive(l.hold(), b.id, status, notes, std::move(entry), alert, guard);
     if (!archived) co_return false;
+    BATCHBRIDGE_CRASH_POINT("start_over.given_up");
     if (alert) core::log::error(l.about("start_over", b.id, b.mo_id), "{}", alert->text);
     (dosed ? out.failed : out.reset) += 1;
     co_return true;
@@ -147,6 +148,7 @@ asio::awaitable<started_over> start_over(line& l, std::string who, std::string w
     cleared.who = who;
     const std::vector<store::journal_entry> entries{cleared};
     co_await store.journal(l.hold(), entries);
+    BATCHBRIDGE_CRASH_POINT("start_over.journaled");
     asio::steady_timer timer(l.env().executor);
     timer.expires_after(settle);
     co_await timer.async_wait(asio::use_awaitable);
@@ -155,6 +157,7 @@ asio::awaitable<started_over> start_over(line& l, std::string who, std::string w
     co_await give_up_all(l, shown, who, why, out);
     // Also a taken one that a held row belongs to: if that doses on, the PLC has not forgotten its recipe, we have cleared it.
     co_await store.withdraw_loads(l.hold());
+    BATCHBRIDGE_CRASH_POINT("start_over.withdrawn");
     const std::vector<store::alert_text> over{{"plc_reset", "plc", {}}, {"withdrawn_load_taken", "load", {}}, {"unknown_in_plc", "plc", {}}};
     co_await store.record_alerts(l.hold(), {}, over);
     l.pause({});

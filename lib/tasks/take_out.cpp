@@ -64,9 +64,11 @@ asio::awaitable<void> blank(line& l, std::optional<domain::load>& open, const do
         for (std::size_t i = 0; i < all.size(); ++i)
             if (domain::decode_slot(l.map(), all[i]).mo_id == b.order_key) where.push_back(static_cast<int>(i) + 1);
     }
+    BATCHBRIDGE_CRASH_POINT("take_out.blanking");
     for (const int slot : where) co_await l.device().disarm(slot);
     BATCHBRIDGE_CRASH_POINT("take_out.disarmed");
     co_await l.env().store.disarmed(l.hold(), b.id);
+    BATCHBRIDGE_CRASH_POINT("take_out.recorded");
     l.rows_changed();
     if (where.empty()) core::log::info(l.about("take_out", b.id, b.mo_id), "slot {} did not hold the order ({})", b.slot, b.reason);
     else core::log::info(l.about("take_out", b.id, b.mo_id), "slot {} blanked in the PLC ({})", fmt::join(where, ", "), b.reason);
@@ -85,6 +87,7 @@ asio::awaitable<bool> go_on_withdrawing(line& l, const domain::load& load, withd
         co_await taken(l, load);
         co_return true;
     }
+    BATCHBRIDGE_CRASH_POINT("take_out.restaging");
     const auto again = co_await l.env().store.restage(l.hold(), load.id, true);
     BATCHBRIDGE_CRASH_POINT("take_out.restaged");
     if (again) core::log::info(l.about("take_out"), "load {} is withdrawn; its other orders are offered again as load {}", load.number, again->number);

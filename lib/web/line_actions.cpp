@@ -3,6 +3,8 @@
 #include "core/log.hpp"
 #include "tasks/start_over.hpp"
 
+#include <algorithm>
+
 namespace batchbridge::web {
 
 namespace asio = boost::asio;
@@ -135,7 +137,13 @@ asio::awaitable<std::optional<server_response>> change_line(tasks::service& serv
     const bool task_route = path[2] == "tasks" && (path.size() == 4 || (path.size() == 5 && path[4] == "run"));
     const bool line_route = path.size() == 3 && (path[2] == "start-over" || path[2] == "pause" || path[2] == "resume");
     if (!task_route && !line_route) co_return std::nullopt;
-    if (service.find_line(path[1]) == nullptr) co_return server_response::error(404, "no line " + path[1]);
+    if (service.find_line(path[1]) == nullptr) {
+        const auto known = co_await service.env().store.lines();
+        const bool elsewhere = std::any_of(known.begin(), known.end(), [&path](const store::line_row& l) { return l.line == path[1]; });
+        if (!elsewhere) co_return server_response::error(404, "no line " + path[1]);
+        const line_act nothing;
+        co_return co_await on_line(service, path[1], nothing);
+    }
     if (task_route) co_return co_await change_task(service, path, request);
     const auto& what = path[2];
     const auto read = what == "resume" ? read_act(request, optional_shape, {}, reason_rule::optional) : read_act(request, reason_shape, {}, reason_rule::required);

@@ -168,6 +168,11 @@ TEST_CASE("probe says of database, PLC and Odoo whether they answer, and what to
     const auto all = b.run({"probe"});
     CHECK(all.code == 0);
     CHECK_THAT(line_of(all.out, "database: ok"), Contains("PostgreSQL ") && Contains("no synchronous standby"));
+    b.p.database().configure("synchronous_standby_names = 'walreceiver'\nsynchronous_commit = on\n");
+    CHECK_THAT(line_of(b.run({"probe"}).out, "database: ok"), Contains("replication is synchronous, commits wait for 'walreceiver'"));
+    b.p.database().configure("synchronous_standby_names = 'walreceiver'\nsynchronous_commit = off\n");
+    CHECK_THAT(line_of(b.run({"probe"}).out, "database: ok"), Contains("synchronous_commit is off: a failover may lose the last commits"));
+    b.p.database().configure("synchronous_standby_names = ''\n");
     CHECK_THAT(line_of(all.out, "plc line1: ok"), Contains("slot 1 shows nothing") && Contains("ready word"));
     CHECK_THAT(line_of(all.out, "odoo: ok"), Contains("version 18.0"));
     for (const auto* what : {"database", "login", "version", "orders", "equipment", "e-mail", "clock"}) CHECK_FALSE(line_of(all.out, std::string("odoo ") + what + ": ok").empty());

@@ -87,8 +87,10 @@ cost cost_of(plant& p)
     for (const auto& entry : all.as_array()) {
         const auto& call = entry.as_object();
         ++c.calls;
-        c.bytes_out += call.at("bytes_in").as_int64();
-        c.bytes_in += call.at("bytes_out").as_int64();
+        // An abandoned call has no answer.
+        const auto bytes = [&call](const char* name) { return call.if_contains(name) != nullptr ? call.at(name).as_int64() : 0; };
+        c.bytes_out += bytes("bytes_in");
+        c.bytes_in += bytes("bytes_out");
         ++c.by_method[std::string(call.at("method").as_string())];
     }
     return c;

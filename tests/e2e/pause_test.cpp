@@ -39,7 +39,7 @@ void act_unseen(plant& p, const std::string& act)
 
 }  // namespace
 
-TEST_CASE("a paused line loads nothing and finishes what it has, also after a restart; resumed it goes on")
+TEST_CASE("a paused line loads nothing and finishes what it has until it is resumed")
 {
     plant_options o;
     o.plc_speed = 100;
@@ -75,7 +75,7 @@ TEST_CASE("an order reset when the PLC had begun it unseen is made and booked li
     CHECK(p.count("alert where kind in ('plc_reset', 'lost', 'recipe_gone')") == 0);
 }
 
-TEST_CASE("an order cancelled when the PLC had begun it unseen ends as cancelled with its figures and an alert")
+TEST_CASE("an order cancelled when the PLC had begun it unseen ends as cancelled with an alert")
 {
     plant_options o;
     o.plc_speed = 60;

@@ -46,7 +46,7 @@ private:
     std::string log_;
 };
 
-// A connection of the test's own, to hold a transaction open.
+// A connection of the test's own, to hold a transaction open or to ask often.
 class sql_session {
 public:
     explicit sql_session(const std::string& uri);
@@ -54,6 +54,7 @@ public:
     sql_session(const sql_session&) = delete;
     sql_session& operator=(const sql_session&) = delete;
     void run(const std::string& statement);
+    sql_rows rows(const std::string& statement);
 
 private:
     void* connection_;
@@ -102,6 +103,8 @@ public:
     sql_rows rows(const std::string& statement);
     std::int64_t count(const std::string& from);
     const std::string& database_url() const noexcept { return url_; }
+    // Where sql() and the next start of batchbridge look from now on.
+    void use_database(std::string url) { url_ = std::move(url); }
 
     // Orders in Odoo. Names are returned in the order of making.
     void generate(int count);

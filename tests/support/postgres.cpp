@@ -327,6 +327,28 @@ postgres::postgres() : impl_(std::make_unique<impl>())
     fail("the server did not start: " + said);
 }
 
+postgres::postgres(int primary_port) : impl_(std::make_unique<impl>())
+{
+    impl_->directory = new_directory();
+    impl_->watcher = start_watcher(impl_->directory);
+    const auto pid = spawn({program("pg_basebackup"), "-h", "127.0.0.1", "-p", std::to_string(primary_port), "-U", "test", "-D", impl_->directory + "/data", "-R", "-X", "stream", "-c", "fast", "--no-sync"},
+                           impl_->log_path());
+    if (const int rc = wait_for(pid); rc != 0) {
+        const auto said = log();
+        ::close(impl_->watcher);
+        fail("pg_basebackup failed with " + std::to_string(rc) + ": " + said);
+    }
+    for (int i = 0; i < 5; ++i) {
+        impl_->port = free_port();
+        if (impl_->launch()) return;
+        if (impl_->pid > 0) break;
+    }
+    const auto said = log();
+    impl_->end(SIGQUIT);
+    ::close(impl_->watcher);
+    fail("the standby did not start: " + said);
+}
+
 postgres::~postgres()
 {
     impl_->end(SIGQUIT);
@@ -372,6 +394,35 @@ void postgres::freeze()
 void postgres::thaw()
 {
     for (const auto p : family_of(impl_->pid)) ::kill(p, SIGCONT);
+}
+
+void postgres::configure(const std::string& lines)
+{
+    stop();
+    std::ofstream(impl_->directory + "/data/postgresql.auto.conf", std::ios::app) << lines;
+    start();
+}
+
+void postgres::promote()
+{
+    sql(uri(), "select pg_promote(true, 60)");
+}
+
+void postgres::backup(const std::string& directory)
+{
+    stop();
+    fs::copy(impl_->directory + "/data", directory, fs::copy_options::recursive);
+    start();
+}
+
+void postgres::restore(const std::string& directory)
+{
+    stop();
+    fs::remove_all(impl_->directory + "/data");
+    fs::copy(directory, impl_->directory + "/data", fs::copy_options::recursive);
+    fs::permissions(impl_->directory + "/data", fs::perms::owner_all);
+    give_to_server_account(impl_->directory + "/data");
+    start();
 }
 
 std::string postgres::create_database(const std::string& name)

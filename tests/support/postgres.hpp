@@ -18,6 +18,9 @@ using sql_rows = std::vector<std::vector<std::optional<std::string>>>;
 class postgres {
 public:
     postgres();
+    // A streaming standby of the server that answers on this port, a proxy's perhaps: made by pg_basebackup, on a port of its
+    // own. That server must have been configured for it (configure_for_standbys).
+    explicit postgres(int primary_port);
     ~postgres();
     postgres(const postgres&) = delete;
     postgres& operator=(const postgres&) = delete;
@@ -29,6 +32,15 @@ public:
     // SIGSTOP and SIGCONT of the server and all its sessions: connections stay open and nothing answers.
     void freeze();
     void thaw();
+
+    // Adds lines to its configuration and restarts it.
+    void configure(const std::string& lines);
+    void configure_for_standbys() { configure("wal_level = replica\nmax_wal_senders = 4\nwal_keep_size = 64MB\n"); }
+    // A standby becomes a primary; returns when it takes writes.
+    void promote();
+    // The whole data directory as it is, of a server that is stopped meanwhile; the other way round with `restore`.
+    void backup(const std::string& directory);
+    void restore(const std::string& directory);
 
     // Creates the database; "postgresql://test@127.0.0.1:<port>/<name>?..".
     std::string create_database(const std::string& name);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
+#include <memory>
 #include <spawn.h>
 #include <sstream>
 #include <stdexcept>
@@ -106,11 +107,20 @@ sql_session::~sql_session()
 
 void sql_session::run(const std::string& statement)
 {
-    auto* r = PQexec(static_cast<PGconn*>(connection_), statement.c_str());
-    const auto status = PQresultStatus(r);
-    const std::string why = PQresultErrorMessage(r);
-    PQclear(r);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) throw std::runtime_error(statement + ": " + why);
+    rows(statement);
+}
+
+sql_rows sql_session::rows(const std::string& statement)
+{
+    const std::unique_ptr<PGresult, decltype(&PQclear)> r(PQexec(static_cast<PGconn*>(connection_), statement.c_str()), &PQclear);
+    const auto status = PQresultStatus(r.get());
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) throw std::runtime_error(statement + ": " + PQresultErrorMessage(r.get()));
+    sql_rows out;
+    for (int i = 0; i < PQntuples(r.get()); ++i) {
+        auto& row = out.emplace_back();
+        for (int k = 0; k < PQnfields(r.get()); ++k) row.push_back(PQgetisnull(r.get(), i, k) != 0 ? std::nullopt : std::optional<std::string>(PQgetvalue(r.get(), i, k)));
+    }
+    return out;
 }
 
 void wait_until(const std::string& what, std::chrono::milliseconds limit, const std::function<bool()>& condition)

@@ -94,7 +94,7 @@ front_result json2_front::read(const http::server_request& request)
 
     odoo_call c;
     c.protocol = "json2";
-    c.answer = [](json::value result) { return odoo_json(200, result); };
+    c.answer = [](const json::value& result) { return odoo_json(200, result); };
     c.refuse = refusal;
     c.database_down = server_error;   // measured as an HTML 500 when there is no connection to be had
 

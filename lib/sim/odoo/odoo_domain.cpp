@@ -51,7 +51,7 @@ std::string lower(std::string s)
     return s;
 }
 
-bool is_like(const json::value& mine, std::string op, const json::value& value)
+bool is_like(const json::value& mine, const std::string& op, const json::value& value)
 {
     if (!mine.is_string() || !value.is_string()) return false;
     std::string text(mine.get_string()), pattern(value.get_string());

@@ -26,7 +26,7 @@ std::string odoo_sessions::open(const odoo_options& o, const json::object& param
         throw odoo_fault("odoo.exceptions.AccessDenied", "Access Denied");
     }
     failures_ = 0;
-    const auto id = fmt::format("{:084}", next_++);
+    auto id = fmt::format("{:084}", next_++);
     open_.insert(id);
     return id;
 }

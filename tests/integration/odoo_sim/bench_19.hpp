@@ -58,7 +58,7 @@ struct bench_19 : sim_bench {
     // POST /json/2/<model>/<method>.
     wire json2(const std::string& path, const json::value& body, const std::string& key = "MIDDLEWARE-API-KEY")
     {
-        return send("POST", "/json/2/" + path, "application/json", json::serialize(body), 5s, "Authorization: Bearer " + key + "\r\nX-Odoo-Database: factory\r\n");
+        return send("POST", "/json/2/" + path, "application/json", json::serialize(body), 20s, "Authorization: Bearer " + key + "\r\nX-Odoo-Database: factory\r\n");
     }
 };
 

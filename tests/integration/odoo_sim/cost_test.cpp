@@ -4,7 +4,7 @@
 using namespace batchbridge;
 using namespace batchbridge::tests;
 
-TEST_CASE("each call is logged with protocol, model, order, status and its bytes both ways")
+TEST_CASE("each call is logged with its protocol and order and bytes both ways")
 {
     bench_19 b;
     b.feed(7, 71, 3, "50");
@@ -38,7 +38,7 @@ TEST_CASE("each call is logged with protocol, model, order, status and its bytes
     one([&] { return b.send("GET", "/json/version", "", ""); }, "web", "version", 0);
 }
 
-TEST_CASE("an order's life is summed by itself, whatever else went on")
+TEST_CASE("an order's life is summed by itself whatever else went on")
 {
     bench_19 b;
     b.feed(7, 71, 1, "50");

@@ -26,7 +26,7 @@ struct fault_bench : sim_bench {
     {
         return {json::array{7}, json::object{{"move_raw_ids", {{1, 71, {{"quantity", kg}, {"picked", true}}}}}}};
     }
-    wire write(double kg, std::chrono::milliseconds patience = 5s) { return call("write", consumption(kg), {}, patience); }
+    wire write(double kg, std::chrono::milliseconds patience = 20s) { return call("write", consumption(kg), {}, patience); }
     int processed() { return order(7).consumption_writes; }
     // Starts a call and lets it run; `out` gets its answer.
     void start(const std::string& method, json::array args, wire& out)

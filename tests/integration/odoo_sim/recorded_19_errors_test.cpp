@@ -4,7 +4,7 @@
 using namespace batchbridge;
 using namespace batchbridge::tests;
 
-TEST_CASE("errors of 19 carry status, name and message as recorded")
+TEST_CASE("errors of 19 carry status and name and message as recorded")
 {
     bench_19 b;
     b.feed(1, 16, 15, "66.67");
@@ -17,7 +17,7 @@ TEST_CASE("errors of 19 carry status, name and message as recorded")
     CHECK(b.model.requests().empty());
 }
 
-TEST_CASE("traps of 19: no ids is no work and true, no object is no arguments, a missing id is left out")
+TEST_CASE("traps of 19: no ids is true and no work while no object is no arguments")
 {
     bench_19 b;
     b.feed(1, 16, 15, "66.67");
@@ -41,7 +41,7 @@ TEST_CASE("without the manufacturing group 19 refuses reading and writing orders
     CHECK(b.json2("mrp.production/has_access", {{"operation", "write"}}, "NOBODY-API-KEY").body() == "true");
 }
 
-TEST_CASE("19 finds equipment by serial number, and hides it without the manager group")
+TEST_CASE("19 finds equipment by serial number and hides it without the manager group")
 {
     bench_19 b;
     for (const char* name : {"g_equipment_by_serial", "g_equipment_list_manager", "g_equipment_list_middleware", "g_stages"}) b.replay(name);
@@ -49,7 +49,7 @@ TEST_CASE("19 finds equipment by serial number, and hides it without the manager
     b.replay("g_equipment_list_mrp_user");
 }
 
-TEST_CASE("19 creates maintenance requests from a list, finds them by the sender's key, and takes notes")
+TEST_CASE("19 creates maintenance requests and finds them by their key and takes notes")
 {
     bench_19 b;
     b.feed(1, 16, 2, "500");

@@ -32,7 +32,7 @@ void without(recorded_exchange& e, std::initializer_list<const char*> fields)
 
 }  // namespace
 
-TEST_CASE("19 says what it is without a login, and still answers the old way")
+TEST_CASE("19 says what it is without a login and still answers the old way")
 {
     bench_19 b;
     for (const char* name : {"l_version_json", "l_version_web", "l_webclient_version_info", "l_jsonrpc_common_version", "l_jsonrpc_authenticate", "l_jsonrpc_authenticate_api_key", "seq_01_version"})
@@ -53,7 +53,7 @@ TEST_CASE("an 18 sends /json/version elsewhere and does not know 19's other path
     }
 }
 
-TEST_CASE("a key opens 19, anything else is 401 and looks the same")
+TEST_CASE("a key opens 19 and anything else is 401 and looks the same")
 {
     bench_19 b;
     for (const char* name : {"a_auth_ok", "a_empty_body", "a_auth_basic", "a_auth_missing", "a_auth_key_expired", "a_auth_key_other_scope", "a_auth_password_as_key", "a_auth_user_archived",
@@ -63,7 +63,7 @@ TEST_CASE("a key opens 19, anything else is 401 and looks the same")
     b.replay("a_auth_key_scope_rpc");
 }
 
-TEST_CASE("19 wants a database that is there and JSON by its content type, and answers with pages else")
+TEST_CASE("19 answers with a page to a wrong database and a wrong content type")
 {
     bench_19 b;
     for (const char* name : {"a_wrong_db", "a_wrong_db_wrong_key", "a_no_db_header_single_db", "a_wrong_content_type", "a_form_content_type", "a_no_content_type"}) b.replay(name);
@@ -72,7 +72,7 @@ TEST_CASE("19 wants a database that is there and JSON by its content type, and a
     b.replay("a_db_not_initialised");
 }
 
-TEST_CASE("19 reads orders with components in one call, flat and nested")
+TEST_CASE("19 reads orders with components in one call both flat and nested")
 {
     bench_19 b;
     two_orders(b);
@@ -103,7 +103,7 @@ TEST_CASE("19 gives nested reads over /jsonrpc too")
     b.replay("b_jsonrpc_web_search_read");
 }
 
-TEST_CASE("19 tells rights and units, and hides the precision")
+TEST_CASE("19 tells rights and units and hides the precision")
 {
     bench_19 b;
     b.feed(1, 16, 15, "66.67");

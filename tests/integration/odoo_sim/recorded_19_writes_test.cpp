@@ -49,7 +49,7 @@ TEST_CASE("one order on 19 from list to verified done reads as recorded at every
     CHECK(b.model.violations() == none);
 }
 
-TEST_CASE("L-02 consumption on 19 is absolute, rounded silently, and read back")
+TEST_CASE("L-02 consumption on 19 is absolute and rounded silently")
 {
     bench_19 b;
     b.feed(1, 16, 15, "66.67");
@@ -79,7 +79,7 @@ TEST_CASE("L-02 consumption on 19 is absolute, rounded silently, and read back")
     CHECK(b.model.violations() == none);
 }
 
-TEST_CASE("19 keeps manual_consumption, lets foreign moves through and refuses missing ones whole")
+TEST_CASE("19 keeps manual_consumption and lets foreign moves through but no missing ones")
 {
     bench_19 b;
     b.feed(1, 16, 15, "66.67");
@@ -97,7 +97,7 @@ TEST_CASE("19 keeps manual_consumption, lets foreign moves through and refuses m
     CHECK(b.order(106).moves.size() == 4);
 }
 
-TEST_CASE("19 finishes what is reported, however much, and several orders in one transaction")
+TEST_CASE("19 finishes whatever is reported and several orders in one transaction")
 {
     bench_19 b;
     b.dosed(4, 161, 15, "66.67");
@@ -149,7 +149,7 @@ TEST_CASE("19 asks instead of finishing when less was produced or a recipe is wa
     CHECK(b.model.violations() == none);
 }
 
-TEST_CASE("19 drops what is not picked, and books planned quantities without a produced one")
+TEST_CASE("19 drops what is not picked and books planned quantities without a produced one")
 {
     bench_19 b;
     for (auto& m : b.dosed(8, 200, 2, "500").moves) m.picked = false;
@@ -171,7 +171,7 @@ TEST_CASE("19 drops what is not picked, and books planned quantities without a p
     CHECK(b.model.violations().size() == 2);
 }
 
-TEST_CASE("after done on 19: repeats are harmless, other values are accepted, and each write is counted")
+TEST_CASE("after done on 19 repeats are harmless while each write is counted")
 {
     bench_19 b;
     b.done(4, 161, 15, "66.67");

@@ -25,7 +25,7 @@ recorded_exchange& in_our_database(recorded_exchange& e)
 
 }  // namespace
 
-TEST_CASE("L-38 a failure is reported once: equipment by serial number, our key, create, found again (g01, g02)")
+TEST_CASE("L-38 a failure is reported once and found again by our key (g01 g02)")
 {
     sim_bench b;
     for (std::size_t step = 0; step < 5; ++step)
@@ -60,7 +60,7 @@ TEST_CASE("L-38 a failure is reported once: equipment by serial number, our key,
     CHECK(b.control("/violations").as_array().size() == 1);
 }
 
-TEST_CASE("what a request must not be: without subject, with unknown values, fields, dates or equipment (h06 to h10)")
+TEST_CASE("a request without subject or with unknown values is refused by name (h06 to h10)")
 {
     sim_bench b;
     for (const char* name : {"h06", "h07", "h08", "h09", "h10"}) b.replay(name);
@@ -71,7 +71,7 @@ TEST_CASE("what a request must not be: without subject, with unknown values, fie
     CHECK(answer.json().at("error").at("data").at("name") == "builtins.IndexError");
 }
 
-TEST_CASE("notes can be found again, and need a sender with an email address (e06, h32)")
+TEST_CASE("notes can be found again and need a sender with an email address (e06 h32)")
 {
     sim_bench b;
     b.add(80, 100, {{801, 100}});
@@ -83,7 +83,7 @@ TEST_CASE("notes can be found again, and need a sender with an email address (e0
     CHECK(b.control("/messages").as_array().size() == 1);
 }
 
-TEST_CASE("rights: no group for orders, none for equipment, an archived user (h01, k01, k02, h19)")
+TEST_CASE("no group for orders or for equipment and an archived user (h01 k01 k02 h19)")
 {
     sim_bench b;
     b.control("/options", R"({"equipment_visible": false})");
@@ -97,7 +97,7 @@ TEST_CASE("rights: no group for orders, none for equipment, an archived user (h0
     CHECK(login.json().at("result") == false);
 }
 
-TEST_CASE("rights and unit roundings can be asked for, the precision cannot (k90)")
+TEST_CASE("rights and unit roundings can be asked for but not the precision (k90)")
 {
     sim_bench b;
     for (std::size_t step = 0; step < 5; ++step) b.replay("k90", step);
@@ -108,7 +108,7 @@ TEST_CASE("rights and unit roundings can be asked for, the precision cannot (k90
     b.replay("k90", 3, [](recorded_exchange& e) { e.response.at("body").at("result").at(4).as_object()["rounding"] = 0.001; });
 }
 
-TEST_CASE("web_save, an extra component, a rounding that does not fit, start, and methods that return nothing (c04, c05, c06, c07, h30)")
+TEST_CASE("web_save and extra components and start and what returns nothing (c04 to c07 h30)")
 {
     sim_bench b;
     b.add(7, 100, {{70, 100}});
@@ -152,7 +152,7 @@ TEST_CASE("web_save, an extra component, a rounding that does not fit, start, an
     CHECK(b.order(140).state == "progress");
 }
 
-TEST_CASE("the health page proves the web server only (h31, h31b)")
+TEST_CASE("the health page proves the web server only (h31 h31b)")
 {
     sim_bench b;
     b.replay("h31");

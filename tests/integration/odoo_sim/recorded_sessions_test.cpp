@@ -13,7 +13,7 @@ void fill(sim_bench& b, std::int64_t matches)
 
 }  // namespace
 
-TEST_CASE("a session is opened, used, closed, and expired then with code 100 (a10, a11, a14, a15)")
+TEST_CASE("a session is opened and used and has ended with code 100 once closed (a10 a11 a14 a15)")
 {
     sim_bench b;
     fill(b, 132);
@@ -34,7 +34,7 @@ TEST_CASE("a session is opened, used, closed, and expired then with code 100 (a1
     CHECK(b.front.sessions().count() == 0);
 }
 
-TEST_CASE("a session is refused with a wrong password, a wrong database or an API key (a12, a13, a22)")
+TEST_CASE("no session for a wrong password or database or an API key (a12 a13 a22)")
 {
     sim::odoo_options options;
     options.api_key = "<40 hex digits>";
@@ -42,7 +42,7 @@ TEST_CASE("a session is refused with a wrong password, a wrong database or an AP
     for (const char* name : {"a12", "a13", "a22"}) b.replay(name);
 }
 
-TEST_CASE("after ten failures the right password is refused too, by session only (a07)")
+TEST_CASE("after ten failures sessions refuse the right password too (a07)")
 {
     sim_bench b;
     fill(b, 132);
@@ -52,7 +52,7 @@ TEST_CASE("after ten failures the right password is refused too, by session only
     CHECK(b.send("POST", "/web/session/authenticate", "application/json", R"({"params": {"db": "factory", "login": "plcbridge", "password": "plc"}})").json().as_object().contains("result"));
 }
 
-TEST_CASE("PostgreSQL down looks like a missing page through a session, and like an error through /jsonrpc (h41, h42)")
+TEST_CASE("PostgreSQL down is a missing page by session and an error by jsonrpc (h41 h42)")
 {
     sim_bench b;
     b.control("/fault", R"({"kind": "operational_error"})");

@@ -82,13 +82,13 @@ void check(const std::vector<std::string>& files, const std::map<std::string, co
 
 }  // namespace
 
-TEST_CASE("every recording of 18 is replayed, or it is said why not")
+TEST_CASE("every recording of 18 is replayed or it is said why not")
 {
     CHECK(recordings_18().size() == 99);
     check(recordings_18(), not_replayed_18, true);
 }
 
-TEST_CASE("every recording of 19 is replayed, or it is said why not")
+TEST_CASE("every recording of 19 is replayed or it is said why not")
 {
     CHECK(recordings_19().size() == 175);
     check(recordings_19(), not_replayed_19, false);

@@ -101,8 +101,8 @@ sim_bench::~sim_bench()
 void sim_bench::turn(const bool& ended)
 {
     ioc.restart();
-    ioc.run_for(10s);
-    if (!ended) throw std::runtime_error("the call did not end within 10 s");
+    ioc.run_for(30s);
+    if (!ended) throw std::runtime_error("the call did not end within 30 s");
 }
 
 void sim_bench::run(asio::awaitable<void> call)
@@ -120,7 +120,7 @@ void sim_bench::run(asio::awaitable<void> call)
 
 void sim_bench::await(const std::function<bool()>& done)
 {
-    const auto until = steady_clock::now() + 10s;
+    const auto until = steady_clock::now() + 30s;
     ioc.restart();
     while (!done()) {
         if (steady_clock::now() > until) throw std::runtime_error("waited in vain");
@@ -207,7 +207,7 @@ void sim_bench::replay(const std::string& recording, std::size_t step, const ada
         else if (name == "Cookie") headers += fmt::format("Cookie: session_id={}\r\n", cookie);
         else if (name != "Content-Length" && name != "Host") headers += fmt::format("{}: {}\r\n", std::string_view(name), value);
     }
-    const auto answer = send(std::string(e.request.at("method").as_string()), std::string(e.request.at("path").as_string()), type, sent, 5s, headers);
+    const auto answer = send(std::string(e.request.at("method").as_string()), std::string(e.request.at("path").as_string()), type, sent, 20s, headers);
     CHECK(answer.end == asio::error::eof);
     CHECK(answer.status() == e.response.at("status").as_int64());
     CHECK(answer.header("Connection") == "close");

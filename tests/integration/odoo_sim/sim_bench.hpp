@@ -41,11 +41,11 @@ struct sim_bench {
     ~sim_bench();
 
     // One request on a connection of its own, the answer read to the end. Hangs up after `patience`.
-    asio::awaitable<wire> exchange(std::string method, std::string path, std::string content_type, std::string body, std::chrono::milliseconds patience = 5s, std::string headers = {});
-    wire send(std::string method, std::string path, std::string content_type, std::string body, std::chrono::milliseconds patience = 5s, std::string headers = {});
+    asio::awaitable<wire> exchange(std::string method, std::string path, std::string content_type, std::string body, std::chrono::milliseconds patience = 20s, std::string headers = {});
+    wire send(std::string method, std::string path, std::string content_type, std::string body, std::chrono::milliseconds patience = 20s, std::string headers = {});
     // execute_kw on mrp.production.
     static std::string request(const std::string& method, json::array args, json::object keywords = {}, std::int64_t id = 1);
-    wire call(const std::string& method, json::array args, json::object keywords = {}, std::chrono::milliseconds patience = 5s);
+    wire call(const std::string& method, json::array args, json::object keywords = {}, std::chrono::milliseconds patience = 20s);
     // The control port, without its socket; expects status 200.
     json::value control(const std::string& target, const std::string& body = {});
 
@@ -78,7 +78,7 @@ struct sim_bench {
         return std::move(*out);
     }
     void run(asio::awaitable<void> call);
-    // Runs the loop until `done`; ten seconds are only the end of all patience.
+    // Runs the loop until `done`; thirty seconds are only the end of all patience.
     void await(const std::function<bool()>& done);
 
     asio::io_context ioc{1};

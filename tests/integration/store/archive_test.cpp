@@ -223,6 +223,22 @@ TEST_CASE("archived orders that Odoo still shows as open are flagged and exclude
     CHECK(b.await(b.db.flag_archived("line1", {})).empty());
 }
 
+TEST_CASE("an archived order whose cancel is on its way to Odoo is left out and not told as open")
+{
+    store_bench b;
+    const auto batches = b.load(b.h, {1});
+    store::journal_entry asked;
+    asked.what = "api.cancel";
+    REQUIRE(b.await(b.db.ask_take_out(b.h, batches[0].id, "cancelled", asked)));
+    REQUIRE(b.await(b.db.archive(b.h, batches[0].id, history_status::cancelled, "", std::nullopt)));
+    CHECK(b.await(b.db.excluded_orders("odoo")) == std::vector<std::int64_t>{1});
+    b.change("update odoo_outbox set state = 'sending'");
+    CHECK(b.await(b.db.excluded_orders("odoo")) == std::vector<std::int64_t>{1});
+    // Odoo refuses it, or has given the id to another order: that one is not kept out.
+    b.change("update odoo_outbox set state = 'parked'");
+    CHECK(b.await(b.db.excluded_orders("odoo")).empty());
+}
+
 TEST_CASE("the views give one row per batch with a column per silo, planned and actual")
 {
     store_bench b;

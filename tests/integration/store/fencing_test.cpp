@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 
 #include <fmt/format.h>
+#include <libpq-fe.h>
 
 #include <fstream>
 #include <regex>
@@ -63,6 +64,16 @@ std::vector<writing_function> writing_functions()
         {"pause_line", [](plant& p, const store::hold& h) { p.b.await(p.b.db.pause_line(h, entry("api.pause", "silos are filled"))); }, ""},
         {"resume_line", [](plant& p, const store::hold& h) { p.b.await(p.b.db.resume_line(h, entry("api.resume", ""))); }, "update line set paused = true"},
         {"put_setting", [](plant& p, const store::hold& h) { p.b.await(p.b.db.put_setting(h, "task.cleanup.enabled", "false", "api")); }, ""},
+        {"mend_future_times", [](plant& p, const store::hold& h) { p.b.await(p.b.db.mend_future_times(h)); }, "update odoo_attempt set started_at = now() + interval '1 day'; update odoo_outbox set next_at = now() + interval '1 day'"},
+        {"record_run",
+         [](plant& p, const store::hold& h) {
+             store::run_record r;
+             r.task = "cleanup";
+             r.started = r.ended = core::utc_now();
+             r.outcome = "failed";
+             p.b.await(p.b.db.record_run(h, r));
+         },
+         ""},
         {"stage_load", [](plant& p, const store::hold& h) { p.b.await(p.b.db.stage_load(h, images(), {order(50, 1)})); }, "delete from mo_batch"},
         {"set_load_state", [](plant& p, const store::hold& h) { p.b.await(p.b.db.set_load_state(h, p.loaded.load, domain::load_state::taken, batch_state::loading)); }, "update plc_load set state = 'arming'"},
         {"restage", [](plant& p, const store::hold& h) { p.b.await(p.b.db.restage(h, p.loaded.load, true)); }, "delete from mo_batch where state = 'running'"},
@@ -230,11 +241,12 @@ TEST_CASE("a hold from before the line was taken is refused in every writing fun
         CAPTURE(f.name);
         plant p(b);
         if (!f.prepare.empty()) b.change(f.prepare);
-        for (auto stale : {old, b.h, b.h}) {
-            static int way = 0;
-            // An epoch that has passed, one that nobody has yet, a line that nobody took.
-            if (way % 3 == 1) stale.epoch += 1;
-            if (way % 3 == 2) stale.line = "nowhere";
+        int way = 0;
+        for (auto stale : {old, b.h, b.h, b.h}) {
+            // An epoch that has passed, one that nobody has yet, a line that nobody took, an epoch that was given twice.
+            if (way == 1) stale.epoch += 1;
+            if (way == 2) stale.line = "nowhere";
+            if (way == 3) stale.since = old.since;
             ++way;
             const auto before = b.contents();
             std::exception_ptr failure;
@@ -276,6 +288,92 @@ TEST_CASE("a line that is taken while a transaction of the old holder runs waits
     REQUIRE(taking.value);
     CHECK(std::get<store::hold>(*taking.value).epoch == b.h.epoch + 1);
     CHECK_THROWS_AS(b.await(b.db.touch_read(b.h, ids)), store::fenced);
+}
+
+TEST_CASE("an epoch that a failover gave a second time does not let the first holder write")
+{
+    store_bench b;
+    const auto batches = b.load(b.h, {1});
+    // As after a failover that lost the last taking: the line stands as before, and somebody takes it.
+    const auto before = b.value("select epoch || ' ' || quote_literal(since) from line");
+    const auto lost = b.take("line1");
+    b.change(fmt::format("update line set epoch = {}, since = {}", before.substr(0, before.find(' ')), before.substr(before.find(' ') + 1)));
+    const auto again = b.take("line1");
+    REQUIRE(again.epoch == lost.epoch);
+    const std::vector<std::int64_t> ids{batches[0].id};
+    CHECK_THROWS_AS(b.await(b.db.touch_read(lost, ids)), store::fenced);
+    CHECK_NOTHROW(b.await(b.db.touch_read(again, ids)));
+}
+
+TEST_CASE("a transaction that its process left half sent does not keep the line from being taken")
+{
+    store_bench b;
+    b.load(b.h, {1});
+    // A stopped process: the fence has been passed, and nothing more comes.
+    const auto fence = fmt::format("select assert_epoch('line1', {}, '{}')", b.h.epoch, b.h.since);
+    SECTION("idle in a transaction, twice")
+    {
+        pg::connection first(b.ioc.get_executor(), b.uri), second(b.ioc.get_executor(), b.uri);
+        b.hold_gate(first, fence);
+        b.hold_gate(second, fence);
+        CHECK(b.take("line1").epoch == b.h.epoch + 1);
+        CHECK_THROWS_AS(b.await(first.query("commit")), pg::error);
+        CHECK_THROWS_AS(b.await(second.query("commit")), pg::error);
+    }
+    SECTION("in the middle of a pipeline, where no time limit of PostgreSQL applies")
+    {
+        auto* c = PQconnectdb((b.uri + "&application_name=batchbridge").c_str());
+        REQUIRE(PQstatus(c) == CONNECTION_OK);
+        REQUIRE(PQenterPipelineMode(c) == 1);
+        REQUIRE(PQsendQueryParams(c, fence.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 1);
+        // An answer, and no sync: the commit is still to come.
+        REQUIRE(PQsendFlushRequest(c) == 1);
+        auto* r = PQgetResult(c);
+        REQUIRE(PQresultStatus(r) == PGRES_TUPLES_OK);
+        PQclear(r);
+        CHECK(b.take("line1").epoch == b.h.epoch + 1);
+        PQfinish(c);
+    }
+}
+
+TEST_CASE("waits that a clock set back has put into the future begin now")
+{
+    store_bench b;
+    plant p(b);
+    b.change("update odoo_attempt set started_at = now() + interval '1 day'; update odoo_outbox set next_at = now() + interval '1 day' where state = 'due'");
+    CHECK(b.due().empty());
+    const auto waiting = b.count("odoo_outbox where state = 'due'");
+    CHECK(b.await(b.db.mend_future_times(b.h)) == 1 + waiting);
+    CHECK(b.count("odoo_attempt where started_at > now()") == 0);
+    CHECK(b.count("odoo_outbox where state = 'due' and next_at > now() + interval '1 hour'") == 0);
+    CHECK(b.await(b.db.mend_future_times(b.h)) == 0);
+}
+
+TEST_CASE("a transaction that PostgreSQL undid for a conflict is repeated and one that keeps failing is given up")
+{
+    store_bench b;
+    b.load(b.h, {1});
+    // A sequence is not undone with its transaction, so it counts the tries.
+    b.change("create sequence tries; create function conflict() returns trigger language plpgsql as $$ begin "
+             "if nextval('tries') <= 2 then raise exception 'could not serialize' using errcode = '40001'; end if; return new; end $$; "
+             "create trigger conflict before insert on journal for each row execute function conflict()");
+    CHECK_NOTHROW(b.await(b.db.journal(b.h, {entry("plc.load", "")})));
+    CHECK(b.count("journal where what = 'plc.load'") == 1);
+    CHECK(b.value("select last_value from tries") == "3");
+    b.change("select setval('tries', 1, false); alter sequence tries increment -1 minvalue -100");
+    CHECK_THROWS_AS(b.await(b.db.journal(b.h, {entry("plc.load", "")})), pg::error);
+    CHECK(b.count("journal where what = 'plc.load'") == 1);
+}
+
+TEST_CASE("a session that is not ours is not ended by a taking that it blocks")
+{
+    store_bench b;
+    // A person with psql.
+    pg::connection person(b.ioc.get_executor(), b.uri);
+    b.hold_gate(person, "select set_config('application_name', 'psql', false), l.* from line l for update");
+    CHECK_THROWS_AS(b.take("line1"), pg::error);
+    CHECK_NOTHROW(b.await(person.query("commit")));
+    CHECK(b.take("line1").epoch == b.h.epoch + 1);
 }
 
 TEST_CASE("a line with unfinished batches is not taken with another PLC address until LINE_MOVED says so")

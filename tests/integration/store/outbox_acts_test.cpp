@@ -144,7 +144,7 @@ TEST_CASE("of two equal retries at once one makes the delivery due now")
     }
 }
 
-TEST_CASE("a discarded finish archives its batch as discarded with it, from completed and from parked")
+TEST_CASE("a discarded finish archives its completed or parked batch as discarded with it")
 {
     store_bench b;
     const auto batches = b.load(b.h, {1, 2});
@@ -166,7 +166,7 @@ TEST_CASE("a discarded finish archives its batch as discarded with it, from comp
     CHECK(b.await(b.db.sweep_completed(b.h)) == 0);
 }
 
-TEST_CASE("a finish that is sent, in flight, new or about a batch that changed is not discarded and its batch stays")
+TEST_CASE("a finish that is no longer as it was seen is not discarded and its batch stays")
 {
     const std::vector<std::pair<const char*, std::function<void(store_bench&, std::int64_t)>>> changes{
         {"sent", [](store_bench& b, std::int64_t id) { b.await(b.db.delivered(b.h, b.delivery(id, "finish"), true, 5s, std::nullopt, "done")); }},
@@ -210,7 +210,7 @@ TEST_CASE("of a finish that is begun and discarded at once either it is sent or 
     CHECK(b.delivery_state(id, "finish") == (*discarded.value ? "discarded" : "sending"));
 }
 
-TEST_CASE("a finish whose last write got no answer is not discarded before that can have no effect any more")
+TEST_CASE("a finish is not discarded while its last write may still take effect")
 {
     store_bench b;
     const auto id = b.load(b.h, {1}).front().id;
@@ -229,7 +229,7 @@ TEST_CASE("a finish whose last write got no answer is not discarded before that 
     CHECK(b.value("select status from mo_histories") == "discarded");
 }
 
-TEST_CASE("another delivery than a finish is discarded alone, with its reason, who and why")
+TEST_CASE("another delivery than a finish is discarded alone with who and why")
 {
     store_bench b;
     const auto id = b.load(b.h, {1})[0].id;
@@ -254,7 +254,7 @@ TEST_CASE("another delivery than a finish is discarded alone, with its reason, w
     CHECK(b.value("select state from odoo_outbox where kind = 'maintenance_request'") == "discarded");
 }
 
-TEST_CASE("a batch whose parked cancel is given up is held again with an alert, and blocks nothing")
+TEST_CASE("a batch whose parked cancel is given up is held again with an alert")
 {
     store_bench b;
     const auto id = b.load(b.h, {1})[0].id;
@@ -272,7 +272,7 @@ TEST_CASE("a batch whose parked cancel is given up is held again with an alert, 
     CHECK(b.count("alert where state = 'open'") == 0);
 }
 
-TEST_CASE("a delivery that is due, in flight or over is not retried")
+TEST_CASE("a delivery that is due or in flight or over is not retried")
 {
     store_bench b;
     const auto id = b.load(b.h, {1})[0].id;
@@ -297,7 +297,7 @@ TEST_CASE("a delivery that is due, in flight or over is not retried")
     CHECK(b.contents() == before);
 }
 
-TEST_CASE("nothing that Odoo may have accepted is reset, also when it is begun at that moment")
+TEST_CASE("nothing that Odoo may have accepted is reset and nothing that is begun at that moment")
 {
     store_bench b;
     const auto batches = b.load(b.h, {1, 2});
@@ -330,7 +330,7 @@ TEST_CASE("nothing that Odoo may have accepted is reset, also when it is begun a
     CHECK(b.count(fmt::format("mo_batch where id = {}", other)) == (*reset.value ? 0 : 1));
 }
 
-TEST_CASE("the outbox is listed by id, page by page, filtered by line, kind, batch and state")
+TEST_CASE("the outbox is listed by id and page by page and filtered")
 {
     store_bench b;
     const auto batches = b.load(b.h, {1, 2, 3});
@@ -368,7 +368,7 @@ TEST_CASE("the outbox is listed by id, page by page, filtered by line, kind, bat
     CHECK_FALSE(b.await(b.db.outbox_by_id(999)));
 }
 
-TEST_CASE("a refused order is due at once when a person says so, once, and only for its own database")
+TEST_CASE("a refused order is due at once when a person says so and once only")
 {
     store_bench b;
     store::refusal r;
@@ -402,7 +402,7 @@ TEST_CASE("a refused order is due at once when a person says so, once, and only 
     CHECK(b.await(b.db.excluded_orders("odoo")) == std::vector<std::int64_t>{78});
 }
 
-TEST_CASE("a pause and its reason survive a taking, and of two equal ones at once one is done")
+TEST_CASE("a pause and its reason survive a taking and of two equal ones at once one is done")
 {
     store_bench b;
     CHECK_FALSE(b.await(b.db.pause_of("line1")));

@@ -20,7 +20,6 @@ store::refusal refused(std::int64_t odoo_id, const std::string& why)
 store::run_record run_of(const std::string& outcome, bool changed, bool asked_for)
 {
     store::run_record out;
-    out.line = "line1";
     out.task = "plc_read_sync";
     out.started = identity(1).create_date;
     out.ended = out.started + 1s;
@@ -81,7 +80,7 @@ TEST_CASE("a refused order is excluded until its time, remembered from its first
 TEST_CASE("one row says how a task stands, and each run that changed, failed or was asked for has its own (L-52)")
 {
     store_bench b;
-    const auto record = [&](const store::run_record& r) { b.await(b.db.record_run(r)); };
+    const auto record = [&](const store::run_record& r) { b.await(b.db.record_run(b.h, r)); };
     const auto events = [&] { return b.count("task_run where not current"); };
     record(run_of("off", false, false));
     record(run_of("running", false, true));
@@ -99,13 +98,12 @@ TEST_CASE("one row says how a task stands, and each run that changed, failed or 
     auto other = run_of("ok", false, false);
     other.task = "cleanup";
     record(other);
-    other.line = "line2";
-    record(other);
+    b.await(b.db.record_run(b.take("line2"), other));
     CHECK(b.count("task_run where current") == 3);
     CHECK(b.value("select to_char(ended_at - started_at, 'SS') from task_run where current and task = 'plc_read_sync'") == "01");
 }
 
-TEST_CASE("settings persist, the last one wins, and each change is journaled with who and why (L-16)")
+TEST_CASE("settings persist and the last one wins and each change is journaled with who (L-16)")
 {
     store_bench b;
     const auto other = b.take("line2");
@@ -153,9 +151,7 @@ TEST_CASE("cleanup prunes old runs, resolved alerts and ended deliveries of its 
     b.change("insert into odoo_outbox (line, odoo_db, odoo_id, kind, state) values ('line1', 'odoo', 7, 'finish', 'due'), ('line1', 'odoo', 8, 'finish', 'parked'), ('line1', 'odoo', 9, 'note', 'discarded'), "
              "('line2', 'odoo', 10, 'note', 'discarded')");
     for (const auto& by : {b.h, b.take("line2")}) {
-        auto r = run_of("failed", false, false);
-        r.line = by.line;
-        b.await(b.db.record_run(r));
+        b.await(b.db.record_run(by, run_of("failed", false, false)));
         b.await(b.db.raise_alert(by, "resolved", "x", ""));
         b.await(b.db.resolve_alert(by, "resolved", "x"));
         b.await(b.db.raise_alert(by, "open", "x", ""));

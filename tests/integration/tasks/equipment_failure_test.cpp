@@ -53,21 +53,23 @@ TEST_CASE("L-38 L-39 a failure is stored with its request and then acknowledged 
     CHECK(b.acknowledged() == 2);
 }
 
-TEST_CASE("L-38 a request that nobody sends yet waits without a try and holds up nothing")
+TEST_CASE("L-38 a request waits while Odoo is away and is made once when it is back")
 {
     failure_bench b;
     b.raise("MOTOR_TRIP", b.clock());
     CHECK(b.run() == "ok");
-    // More of them than the dispatcher takes in one round.
-    b.sql("insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, kind, payload, next_at) select line, odoo_db, 0, mo_id, kind, payload, next_at - interval '1 minute' from odoo_outbox, generate_series(1, 60) returning id");
-    b.erp.add(7);
-    b.sql("insert into odoo_outbox (line, odoo_db, odoo_id, mo_id, kind, payload, version) values ('line1', 'factory', 7, 'WH/MO/00007', 'cancel', '{}', 0) returning id");
-    b.service->env().deliveries.set();
-    b.await("the other delivery", [&] { return b.sql("select state from odoo_outbox where kind = 'cancel'") != "due"; });
     b.run_for(300ms);
-    CHECK(b.count("odoo_outbox where kind = 'maintenance_request' and state = 'due' and tries = 0 and last_error = ''") == 61);
-    CHECK(b.count("odoo_attempt a join odoo_outbox o on o.id = a.outbox_id where o.kind = 'maintenance_request'") == 0);
-    CHECK(b.count("alert where kind = 'delivery_parked'") == 0);
+    CHECK(b.sql("select state from odoo_outbox") == "due");
+    CHECK(b.erp.requests.empty());
+    b.erp.equipment["SILO-101"] = 3;
+    b.erp.before = [](const std::string&) {};
+    b.sql("update odoo_outbox set next_at = now() returning id");
+    b.service->env().deliveries.set();
+    b.await("the request", [&] { return b.sql("select state from odoo_outbox") == "sent"; });
+    REQUIRE(b.erp.requests.size() == 1);
+    CHECK(b.erp.requests.front().title == "SILO-101: MOTOR_TRIP");
+    CHECK(b.sql("select odoo_request_id from equipment_failure") == "1");
+    CHECK(b.alerts() == "");
 }
 
 TEST_CASE("L-39 what was stored and not acknowledged before a restart is acknowledged after it and stays one row")

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 using namespace batchbridge;
 using namespace batchbridge::tests;
 using Catch::Matchers::Contains;
@@ -183,7 +185,7 @@ TEST_CASE("L-06 retry makes a parked finish due now from its first step, and a w
     }
 }
 
-TEST_CASE("an unknown key, a wrong type or no reason is 400, says what is expected and changes nothing")
+TEST_CASE("an unknown key or a wrong type or no reason is 400 and changes nothing")
 {
     web_bench b;
     b.ready();
@@ -217,7 +219,7 @@ TEST_CASE("an unknown key, a wrong type or no reason is 400, says what is expect
     CHECK(b.sql("select paused from line") == "f");
 }
 
-TEST_CASE("two equal acts on a batch: the first is 202, the second 409 with a sentence")
+TEST_CASE("of two equal acts on a batch the first is 202 and the second 409 with a sentence")
 {
     web_bench b;
     b.ready();
@@ -230,4 +232,28 @@ TEST_CASE("two equal acts on a batch: the first is 202, the second 409 with a se
     CHECK(b.post(at(parked, "complete"), figures).status == 202);
     CHECK(b.post(at(parked, "complete"), figures).status == 409);
     CHECK(b.sql("select string_agg(what, ' ' order by id) from journal where what like 'api.%'") == "api.cancel api.complete");
+}
+
+TEST_CASE("of equal acts that come at once one is 202 and the others are 409")
+{
+    web_bench b;
+    b.ready();
+    batch_setup p{"parked", 12.5, true, "parked"};
+    const auto parked = b.batch(p);
+    const auto finish = b.sql("select id from odoo_outbox where batch_id = " + std::to_string(parked));
+    const auto discarded = "outbox/" + finish + "/discard";
+    const auto loaded = b.batch({"loaded"}), held = b.batch({"held", 5}), lost = b.batch({"lost", 5}), empty = b.batch({"held"});
+    b.sql("insert into order_refusal (line, odoo_db, odoo_id, mo_id, reason, retry_at) values ('line1', 'factory', 77, 'WH/MO/00077', 'unit', now() + interval '1 hour')");
+    const std::vector<std::pair<std::string, std::string>> acts{{at(loaded, "reset"), why}, {at(held, "cancel"), why}, {at(lost, "complete"), figures}, {at(empty, "reset"), why}, {discarded, why}, {"refusals/77/retry", why}};
+    for (const auto& [target, body] : acts) {
+        CAPTURE(target);
+        b.sql("truncate journal");
+        std::multiset<unsigned> statuses;
+        for (const auto& r : b.post_at_once(target, body, 3)) statuses.insert(r.status == 404 ? 409 : r.status);   // 404: it is in history by then
+        CHECK(statuses == std::multiset<unsigned>{202, 409, 409});
+        CHECK(b.sql("select count(*) from journal where what like 'api.%'") == "1");
+    }
+    std::multiset<unsigned> statuses;
+    for (const auto& r : b.post_at_once("lines/line1/pause", why, 3)) statuses.insert(r.status);
+    CHECK(statuses == std::multiset<unsigned>{200, 409, 409});
 }

@@ -112,7 +112,7 @@ TEST_CASE("a standby is ready, holds no line, and refuses changes with the name 
     CHECK(holder.state(id) == "held");
 }
 
-TEST_CASE("a change on a line that another process has taken meanwhile is 409 with its name and nothing is done")
+TEST_CASE("a change on a line that was taken meanwhile is 409 with the holder and does nothing")
 {
     for (const std::string act : {"cancel", "pause", "discard"}) {
         CAPTURE(act);

@@ -5,7 +5,7 @@ using namespace batchbridge;
 using namespace batchbridge::tests;
 using Catch::Matchers::Contains;
 
-TEST_CASE("GET lines tells of each line who holds it, whether it is paused and what its tasks do")
+TEST_CASE("GET lines tells who holds each line and whether it is paused and what its tasks do")
 {
     web_bench b;
     b.ready();
@@ -27,7 +27,7 @@ TEST_CASE("GET lines tells of each line who holds it, whether it is paused and w
     CHECK(b.get("/api/v1/lines?after=1").status == 400);
 }
 
-TEST_CASE("a paused line takes no order on until a person resumes it, also over a restart, journaled with who and why")
+TEST_CASE("a paused line takes no order on until a person resumes it and over a restart too")
 {
     const auto uri = bb_test::shared_postgres().create_database();
     {
@@ -72,4 +72,22 @@ TEST_CASE("start-over without its PLC is 502 and says that it is to be asked aga
     const auto r = b.post("lines/line1/start-over", R"({"reason": "power cut"})");
     CHECK(r.status == 502);
     CHECK_THAT(r.error(), Contains("the cable is out"));
+}
+
+TEST_CASE("a line of another process is 409 with its holder and one that nobody took is 404")
+{
+    web_bench b;
+    b.ready();
+    b.sql("insert into line (line, host, port, unit_id, holder) values ('line9', 'plc9', 502, 1, 'another:9')");
+    for (const std::string target : {"lines/line9/pause", "lines/line9/start-over", "lines/line9/tasks/cleanup/run"}) {
+        CAPTURE(target);
+        const auto r = b.post(target, R"({"reason": "x"})");
+        CHECK(r.status == 409);
+        CHECK_THAT(r.error(), Contains("line9") && Contains("another:9"));
+    }
+    CHECK(b.post("lines/line8/pause", R"({"reason": "x"})").status == 404);
+    const auto lines = b.get("/api/v1/lines");
+    REQUIRE(lines.body.at("items").as_array().size() == 2);
+    CHECK(lines.body.at("items").at(1).at("held") == false);
+    CHECK(lines.body.at("items").at(1).at("tasks").as_array().empty());
 }

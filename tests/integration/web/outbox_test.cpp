@@ -35,7 +35,7 @@ void refuse(web_bench& b, int id, const std::string& line = "line1", const std::
 
 }  // namespace
 
-TEST_CASE("a discarded finish archives its batch as discarded, journaled with who and why, once")
+TEST_CASE("a discarded finish archives its batch as discarded with who and why and once")
 {
     web_bench b;
     b.ready();
@@ -59,7 +59,7 @@ TEST_CASE("a discarded finish archives its batch as discarded, journaled with wh
     }
 }
 
-TEST_CASE("a finish whose last write got no answer is not given up before ODOO_UNCLEAR_WAIT has passed: 409 says so")
+TEST_CASE("a finish is not given up while its last write may still take effect: 409 says so")
 {
     web_bench b;
     b.ready();
@@ -75,7 +75,7 @@ TEST_CASE("a finish whose last write got no answer is not given up before ODOO_U
     CHECK(b.post(target, why).status == 202);
 }
 
-TEST_CASE("a discard of another kind ends the row with its reason, and what is over or in flight is 409")
+TEST_CASE("a discard of another kind ends the row and what is over or in flight is 409")
 {
     web_bench b;
     b.ready();
@@ -108,7 +108,7 @@ TEST_CASE("a discard of another kind ends the row with its reason, and what is o
     CHECK(b.sql("select count(*) from journal where what = 'api.discard'") == "2");
 }
 
-TEST_CASE("a retry of a delivery makes it due now, its parked batch too, and one that is due already is 409")
+TEST_CASE("a retry of a delivery makes it due now and its parked batch goes on")
 {
     web_bench b;
     b.ready();
@@ -130,7 +130,7 @@ TEST_CASE("a retry of a delivery makes it due now, its parked batch too, and one
     CHECK(b.post("outbox/" + foreign + "/discard", why).status == 202);
 }
 
-TEST_CASE("a parked cancel is retried with its batch, and given up it leaves the batch held")
+TEST_CASE("a parked cancel is retried with its batch and given up it leaves the batch held")
 {
     web_bench b;
     b.ready();
@@ -146,7 +146,7 @@ TEST_CASE("a parked cancel is retried with its batch, and given up it leaves the
     }
 }
 
-TEST_CASE("GET outbox lists what is open, page by page, and filters")
+TEST_CASE("GET outbox lists what is open page by page and filters")
 {
     web_bench b;
     b.ready();
@@ -184,7 +184,7 @@ TEST_CASE("GET outbox lists what is open, page by page, and filters")
     }
 }
 
-TEST_CASE("a refused order is due at once when a person says so, and is listed with its reason")
+TEST_CASE("a refused order is due at once when a person says so and is listed with its reason")
 {
     web_bench b;
     b.ready();
@@ -214,7 +214,7 @@ TEST_CASE("a refused order is due at once when a person says so, and is listed w
     CHECK(b.post("refusals/79/retry", why).status == 409);   // a line of another process
 }
 
-TEST_CASE("reading needs a token when API_READ_TOKEN is set, health does not")
+TEST_CASE("reading needs a token when API_READ_TOKEN is set and health does not")
 {
     const web_bench::environment with{{"API_READ_TOKEN", "battery-staple"}};
     web_bench b(with);

@@ -141,7 +141,7 @@ web_bench& web_bench::ready()
     return *this;
 }
 
-reply web_bench::request(const std::string& method, const std::string& target, const std::string& body, const std::string& authorization)
+asio::awaitable<void> web_bench::ask(const std::string& method, const std::string& target, const std::string& body, const std::string& authorization, reply& out)
 {
     bhttp::request<bhttp::string_body> ask;
     ask.method_string(method);
@@ -154,29 +154,48 @@ reply web_bench::request(const std::string& method, const std::string& target, c
     ask.prepare_payload();
     bhttp::response_parser<bhttp::string_body> parser;
     if (method == "HEAD") parser.skip(true);
-    bool ended = false;
-    std::exception_ptr failure;
-    const auto talk = [&]() -> asio::awaitable<void> {
-        tcp::socket socket(ioc);
-        boost::beast::flat_buffer buffer;
-        co_await socket.async_connect({asio::ip::address_v4::loopback(), face->port()}, asio::use_awaitable);
-        co_await bhttp::async_write(socket, ask, asio::use_awaitable);
-        co_await bhttp::async_read(socket, buffer, parser, asio::use_awaitable);
-    };
-    asio::co_spawn(ioc, talk, [&](std::exception_ptr e) {
-        failure = e;
-        ended = true;
-    });
-    await([&] { return ended; });
-    if (failure) std::rethrow_exception(failure);
+    tcp::socket socket(ioc);
+    boost::beast::flat_buffer buffer;
+    const tcp::endpoint here(asio::ip::address_v4::loopback(), face->port());
+    co_await socket.async_connect(here, asio::use_awaitable);
+    co_await bhttp::async_write(socket, ask, asio::use_awaitable);
+    co_await bhttp::async_read(socket, buffer, parser, asio::use_awaitable);
     const auto& got = parser.get();
-    reply out;
     out.status = got.result_int();
     out.text = got.body();
     out.www_authenticate = std::string(got[bhttp::field::www_authenticate]);
     out.content_type = std::string(got[bhttp::field::content_type]);
     boost::system::error_code ec;
     out.body = json::parse(out.text, ec);
+}
+
+reply web_bench::request(const std::string& method, const std::string& target, const std::string& body, const std::string& authorization)
+{
+    reply out;
+    bool ended = false;
+    std::exception_ptr failure;
+    asio::co_spawn(ioc, ask(method, target, body, authorization, out), [&](std::exception_ptr e) {
+        failure = e;
+        ended = true;
+    });
+    await([&] { return ended; });
+    if (failure) std::rethrow_exception(failure);
+    return out;
+}
+
+std::vector<reply> web_bench::post_at_once(const std::string& target, const std::string& body, std::size_t times)
+{
+    const std::string method = "POST", page = "/api/v1/" + target, authorization = std::string("Bearer ") + token;
+    std::vector<reply> out(times);
+    std::size_t ended = 0;
+    std::exception_ptr failure;
+    for (auto& one : out)
+        asio::co_spawn(ioc, ask(method, page, body, authorization, one), [&](std::exception_ptr e) {
+            if (e) failure = e;
+            ++ended;
+        });
+    await([&] { return ended == times; });
+    if (failure) std::rethrow_exception(failure);
     return out;
 }
 

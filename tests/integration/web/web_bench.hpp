@@ -21,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace batchbridge::tests {
 
@@ -60,6 +61,8 @@ public:
     reply get(const std::string& target) { return request("GET", target, {}, {}); }
     // POST /api/v1/<target> with the token.
     reply post(const std::string& target, const std::string& body = {}) { return request("POST", "/api/v1/" + target, body); }
+    // The same request several times at once, on connections of their own.
+    std::vector<reply> post_at_once(const std::string& target, const std::string& body, std::size_t times = 2);
     // A row of the queue; its id.
     std::int64_t batch(const batch_setup& s);
     std::string sql(const std::string& statement) { return bb_test::sql_value(uri, statement); }
@@ -80,6 +83,8 @@ public:
     std::unique_ptr<web::web_server> face;
 
 private:
+    asio::awaitable<void> ask(const std::string& method, const std::string& target, const std::string& body, const std::string& authorization, reply& out);
+
     bool ended_ = false;
     int orders_ = 0;
 };

@@ -278,7 +278,7 @@ TEST_CASE("a cancelled order that the PLC made all the same ends as cancelled wi
     }
 }
 
-TEST_CASE("an order that is not gone in Odoo and that the PLC made after it was taken out is an ordinary batch again")
+TEST_CASE("an order taken out but not gone in Odoo that the PLC makes is an ordinary batch again")
 {
     for (const std::string reason : {"reset", "plan_changed", "discarded"}) {
         CAPTURE(reason);

@@ -143,7 +143,7 @@ const std::vector<cell> table{
     {"retry", s::parked, "cancel=parked", "due_now"},
     {"retry", s::parked, "", "conflict: nothing to retry: no delivery of it is open"},
     {"retry", s::completed, "dosed finish=due", "due_now"},
-    {"retry", s::completed, "dosed finish=sending", "due_now"},
+    {"retry", s::completed, "dosed finish=sending", "conflict: nothing to retry: its finish is being sent to Odoo at this moment"},
     {"retry", s::completed, "dosed accepted", "conflict: nothing to retry: Odoo has its finish"},
     {"retry", s::cancelling, "cancel=parked", "conflict: nothing to retry: the batch is cancelling"},
     // --- discard of its finish: held and lost never have one

@@ -378,10 +378,22 @@ TEST_CASE("before_send is asked right before the first byte, no means cancelled 
     });
     auto options = to(server);
     bool asked = false;
-    options.before_send = [&] {
-        asked = server.accepted() >= 0;
-        return false;
-    };
+    std::uint64_t lease = 1;
+    SECTION("before_send says no")
+    {
+        options.before_send = [&] {
+            asked = server.accepted() >= 0;
+            return false;
+        };
+    }
+    SECTION("a lease that was lost and got again while the request was connecting")
+    {
+        options.before_send = [] { return true; };
+        options.lease = [&] {
+            asked = true;
+            return lease++;
+        };
+    }
     http::client client(ioc.get_executor(), options);
     const auto o = peer::send(ioc, client, post("x"));
     REQUIRE(o.failure);

@@ -76,10 +76,18 @@ TEST_CASE("SQLSTATE decides the kind of a failure")
 {
     using k = core::error_kind;
     const auto [state, kind] = GENERATE(table<std::string, k>({{"08006", k::unavailable}, {"57P01", k::unavailable}, {"57P02", k::unavailable}, {"57P03", k::unavailable}, {"57P05", k::unavailable},
-                                                               {"53300", k::unavailable}, {"25006", k::unavailable}, {"40001", k::unavailable}, {"40P01", k::unavailable}, {"", k::unavailable},
+                                                               {"53300", k::unavailable}, {"53100", k::unavailable}, {"53200", k::unavailable}, {"58030", k::unavailable}, {"25006", k::unavailable}, {"40001", k::unavailable}, {"40P01", k::unavailable}, {"", k::unavailable},
                                                                {"57014", k::timeout}, {"55P03", k::timeout}, {"23505", k::rejected}, {"42601", k::rejected}, {"BB001", k::rejected}}));
     CAPTURE(state);
     CHECK(pg::kind_of(state) == kind);
+}
+
+TEST_CASE("a full disk and a read-only server refuse writes, too many sessions and a restart do not")
+{
+    const auto of = [](const std::string& state) { return pg::error(pg::kind_of(state), "insert", "postgres", "no", state); };
+    for (const auto* state : {"53100", "53200", "58030", "25006"}) CHECK((pg::refuses_writes(of(state)) && pg::is_away(of(state))));
+    for (const auto* state : {"53300", "57P01", "08006", "40001", "23505", ""}) CHECK_FALSE(pg::refuses_writes(of(state)));
+    for (const auto* state : {"40001", "40P01"}) CHECK((pg::is_conflict(of(state)) && !pg::is_away(of(state))));
 }
 
 TEST_CASE("text of a peer that PostgreSQL would refuse is stored with question marks, and NUL cuts nothing off")

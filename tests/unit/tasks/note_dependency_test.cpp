@@ -125,3 +125,28 @@ TEST_CASE("Odoo and PostgreSQL are down when they do not answer, not when they r
     CHECK(f.note(std::make_exception_ptr(pg::error(error_kind::timeout, "select", "postgres", "why"))));
     CHECK(f.of("database") == state::down);
 }
+
+TEST_CASE("a database that answers and takes no data is down until a write succeeds")
+{
+    fixture f;
+    tasks::note_database(f.env, nullptr);
+    CHECK(f.of("database") == state::up);
+    CHECK(f.note(std::make_exception_ptr(pg::error(error_kind::unavailable, "insert", "postgres", "could not extend file", "53100"))));
+    CHECK(f.of("database") == state::down);
+    // The heartbeat is answered all the while.
+    tasks::note_database(f.env, nullptr);
+    CHECK(f.of("database") == state::down);
+    f.env.writes_refused = false;
+    tasks::note_database(f.env, nullptr);
+    CHECK(f.of("database") == state::up);
+}
+
+TEST_CASE("a lock that took too long or a conflict of two transactions says nothing about the database")
+{
+    fixture f;
+    tasks::note_database(f.env, nullptr);
+    for (const auto& [kind, code] : {std::pair{error_kind::timeout, "55P03"}, std::pair{error_kind::timeout, "57014"}, std::pair{error_kind::unavailable, "40P01"}}) {
+        CHECK_FALSE(f.note(std::make_exception_ptr(pg::error(kind, "update", "postgres", "why", code))));
+        CHECK(f.of("database") == state::up);
+    }
+}
