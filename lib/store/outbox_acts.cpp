@@ -81,6 +81,7 @@ asio::awaitable<bool> store::retry_delivery(const hold& h, const outbox_entry& s
     all.back().bind(seen.id).bind(seen.version);
     all.emplace_back(resolve_parked_sql("(select * from odoo_outbox where id = $1 and line = $2)")).bind(seen.id).bind(h.line);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("act.delivery_retried");
     co_return r[deed].at(0, 0).as_int64() > 0;
 }
 
@@ -106,7 +107,9 @@ asio::awaitable<bool> store::discard_delivery(const hold& h, const outbox_entry&
         all.back().bind(seen.batch_id).bind(seen.id);
         all.emplace_back("update mo_batch set state = 'held', reason = $4 where " + fmt::format(fmt::runtime(idle), "$1", "$2", "$1", "$3")).bind(seen.batch_id).bind(h.line).bind(seen.id).bind("its cancel was given up: " + reason);
     }
+    BATCHBRIDGE_CRASH_POINT("act.delivery_discarding");
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("act.delivery_discarded");
     co_return r[deed].at(0, 0).as_int64() > 0;
 }
 
