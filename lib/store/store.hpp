@@ -49,7 +49,7 @@ struct line_address {
     int unit_id = 1;
     bool operator==(const line_address&) const = default;
 };
-struct line_moved {                 // the stored address differs and unfinished batches exist
+struct line_moved {                 // the stored address differs and batches are unfinished or being taken out
     line_address stored;
 };
 struct line_row {
@@ -323,7 +323,7 @@ public:
     // odoo_ids to leave out of a fetch: the queue of every line, refusals not yet due, history flagged still_open.
     boost::asio::awaitable<std::vector<std::int64_t>> excluded_orders(const std::string& odoo_db);
     // Of these, the ones whose history excludes them for ever; flags them still_open.
-    boost::asio::awaitable<std::vector<domain::order_identity>> flag_archived(const std::string& line, const std::vector<domain::order_identity>& orders);
+    boost::asio::awaitable<std::vector<domain::order_identity>> flag_archived(const hold& h, const std::vector<domain::order_identity>& orders);
 
     // --- the read cycle --------------------------------------------------------------------------------------------
     // One pipeline, one transaction, one round trip however many batches changed. A row in state completed is never

@@ -169,7 +169,7 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
         for (const auto& item : answer.orders) {
             if (const auto* o = std::get_if<domain::order>(&item)) seen.push_back(o->id);
         }
-        const auto archived = co_await env.store.flag_archived(l.name(), seen);
+        const auto archived = co_await env.store.flag_archived(l.hold(), seen);
         for (auto& item : answer.orders) {
             if (auto* bad = std::get_if<domain::malformed_order>(&item)) {
                 ++left_out;

@@ -188,6 +188,8 @@ asio::awaitable<void> dispatcher::put_off(const store::delivery& d, line& l, std
     s.not_before = s.last + delay;
     if (away || fenced) {
         if (away) note_database(env_, failure);
+        // Nothing else may be writing for the line.
+        if (fenced) l.note_fenced(failure);
         core::log::debug(about, "delivery interrupted: {}", text);
         co_return;
     }

@@ -213,6 +213,23 @@ TEST_CASE("a parked consumption stays parked with the newest totals, and its bat
     CHECK(kinds(b.due()) == names{"finish 1"});
 }
 
+TEST_CASE("live values that a crash left as being sent end when their finish is parked")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.dose(id, "10");
+    // Killed between the attempt and its end.
+    REQUIRE(b.await(b.db.begin_attempt(b.h, b.delivery(id, "consumption"), "write_consumption", boost::json::array())));
+    b.complete(id, "30");
+    REQUIRE(b.delivery_state(id, "consumption") == "sending");
+    b.await(b.db.park(b.h, b.delivery(id, "finish"), "refused"));
+    CHECK(b.delivery_state(id, "consumption") == "discarded");
+    CHECK(b.delivery_state(id, "finish") == "parked");
+    CHECK(b.value("select last_error from odoo_outbox where kind = 'consumption'") == "its finish is parked");
+    CHECK(b.await(b.db.retry_batch(b.h, id, entry("api.retry", ""))));
+    CHECK(b.delivery_state(id, "consumption") == "discarded");
+}
+
 TEST_CASE("parking an older version than the present one parks neither the row nor its batch")
 {
     store_bench b;
