@@ -81,6 +81,7 @@ asio::awaitable<bool> store::retry_delivery(const hold& h, const outbox_entry& s
     all.back().bind(seen.id).bind(seen.version);
     all.emplace_back(resolve_parked_sql("(select * from odoo_outbox where id = $1 and line = $2)")).bind(seen.id).bind(h.line);
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("act.delivery_retried");
     co_return r[deed].at(0, 0).as_int64() > 0;
 }
 
@@ -106,19 +107,21 @@ asio::awaitable<bool> store::discard_delivery(const hold& h, const outbox_entry&
         all.back().bind(seen.batch_id).bind(seen.id);
         all.emplace_back("update mo_batch set state = 'held', reason = $4 where " + fmt::format(fmt::runtime(idle), "$1", "$2", "$1", "$3")).bind(seen.batch_id).bind(h.line).bind(seen.id).bind("its cancel was given up: " + reason);
     }
+    BATCHBRIDGE_CRASH_POINT("act.delivery_discarding");
     const auto r = co_await fenced_pipeline(pool_, h, std::move(all));
+    BATCHBRIDGE_CRASH_POINT("act.delivery_discarded");
     co_return r[deed].at(0, 0).as_int64() > 0;
 }
 
-asio::awaitable<bool> store::discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, journal_entry entry)
+asio::awaitable<bool> store::discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, core::duration unclear_wait, journal_entry entry)
 {
     const auto reason = entry.answer;
     about(entry, finish);
     const auto same = seen_sql(batch);
     auto all = lock_statements(h.line, finish.batch_id);
-    all.emplace_back("update odoo_outbox o set state = 'discarded', last_error = $5 where o.id = $1 and o.line = $2 and o.version = $3 and o.kind = 'finish' and o.state in ('due', 'parked') and exists (select from mo_batch where "
+    all.emplace_back("update odoo_outbox o set state = 'discarded', last_error = $5 where o.id = $1 and o.line = $2 and o.version = $3 and o.kind = 'finish' and o.state in ('due', 'parked') and not " + unclear_sql("o", "$6") + " and exists (select from mo_batch where "
                      "id = $4 and line = $2 and state in ('completed', 'parked')" + same + ")")
-        .bind(finish.id).bind(h.line).bind(finish.version).bind(finish.batch_id).bind(reason);
+        .bind(finish.id).bind(h.line).bind(finish.version).bind(finish.batch_id).bind(reason).bind(interval_of(unclear_wait));
     // Whoever else ends this finish gives its batch another version, or takes it away.
     const auto guard = fmt::format("{} and state in ('completed', 'parked') and exists (select from odoo_outbox where id = {} and version = {} and state = 'discarded')", same, finish.id, finish.version);
     for (auto& s : archive_statements(h.line, finish.batch_id, domain::history_status::discarded, reason, guard, std::move(entry), std::nullopt)) all.push_back(std::move(s));

@@ -426,8 +426,9 @@ public:
     boost::asio::awaitable<bool> accepted_by_odoo(std::int64_t batch_id);
 
     // --- acts of persons (journaled with who) ----------------------------------------------------------------------
-    // The batch and what the table of states asks about it, as of one moment. nullopt: it is not in the queue.
-    boost::asio::awaitable<std::optional<standing>> standing_of(std::int64_t batch_id);
+    // The batch and what the table of states asks about it, as of one moment. nullopt: it is not in the queue. `unclear_wait`: how
+    // long a write without an answer may still take effect; 0: that is not asked.
+    boost::asio::awaitable<std::optional<standing>> standing_of(std::int64_t batch_id, core::duration unclear_wait = {});
     // state cancelling with `reason` (domain::take_out_reason): the line takes the order out of the PLC. `cancelled` owes Odoo a cancel.
     boost::asio::awaitable<bool> ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry);
     // The WRITE slot of a cancelling batch was blanked.
@@ -456,8 +457,8 @@ public:
     // again. False: it is no longer as it was seen.
     boost::asio::awaitable<bool> discard_delivery(const hold& h, const outbox_entry& seen, journal_entry entry);
     // Ends a parked or waiting finish and its batch with it: history `discarded`, notes are entry.answer. False: one of them is
-    // no longer as it was seen.
-    boost::asio::awaitable<bool> discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, journal_entry entry);
+    // no longer as it was seen, or a write for the order that got no answer was begun less than `unclear_wait` ago.
+    boost::asio::awaitable<bool> discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, core::duration unclear_wait, journal_entry entry);
     // By odoo_id, from the one after `after`; an empty line is every line.
     boost::asio::awaitable<std::vector<refusal_entry>> refusals(const std::string& odoo_db, const std::string& line, std::int64_t after, int limit);
     boost::asio::awaitable<std::optional<refusal_entry>> refusal_of_order(const std::string& odoo_db, std::int64_t odoo_id);

@@ -220,9 +220,13 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
             }
         }
         if (!refused.empty()) {
-            co_await env.store.record_refusals(l.hold(), refused, refusal_wait);
+            // Told first: once it is recorded, it is not asked for again for a while, and what failed in between would be told to
+            // nobody.
             for (const auto& r : refused)
                 co_await env.store.raise_alert(l.hold(), "order_refused", r.mo_id, fmt::format("{}: {}", r.mo_id, r.reason));
+            BATCHBRIDGE_CRASH_POINT("refusal.told");
+            co_await env.store.record_refusals(l.hold(), refused, refusal_wait);
+            BATCHBRIDGE_CRASH_POINT("refusal.recorded");
         }
         if (left_out == 0 || received < static_cast<std::size_t>(ask.limit)) break;
         // Nothing new to leave out, and no longer an answer to ask for: the next one would be the same.

@@ -35,6 +35,8 @@ public:
     void begin(const std::string& point);
     // Orders of this round, in Odoo.
     void make(int count);
+    // One more that cannot be made: it is refused, and no history tells of it.
+    void make_refused();
     int made() const noexcept { return made_; }
     std::int64_t id(int order) const noexcept { return base_.orders + order; }          // 1: the first of this round
     std::string name(int order) const;
@@ -54,6 +56,8 @@ public:
     std::string died_at() const;
     // What is wrong about how a process ended.
     const std::vector<std::string>& complaints() const noexcept { return complaints_; }
+    // The longest way from SIGTERM to the end of a process in this round.
+    std::chrono::milliseconds longest_shutdown() const noexcept { return longest_shutdown_; }
     const baseline& base() const noexcept { return base_; }
     plant& at() noexcept { return plant_; }
     // On a connection that stays, as they are asked often.
@@ -83,9 +87,10 @@ private:
     std::string die_, died_, dies_next_;      // "" or what is still to come, "a then b"
     std::vector<member> members_;
     baseline base_;
-    int made_ = 0, round_ = 0;
+    int made_ = 0, refused_ = 0, round_ = 0;
     std::unique_ptr<sql_session> session_;
     std::vector<std::string> complaints_;
+    std::chrono::milliseconds longest_shutdown_{0};
 };
 
 }  // namespace bb_test::matrix

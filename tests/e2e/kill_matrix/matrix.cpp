@@ -78,7 +78,7 @@ public:
     }
 
 private:
-    cell one(const std::string& point) const { return {scenario_.name, point, by_.name, how_, {}, {}}; }
+    cell one(const std::string& point) const { return {scenario_.name, point, by_.name, how_, {}, {}, {}}; }
 
     void played(cell& c)
     {
@@ -89,6 +89,7 @@ private:
         } catch (const std::exception& e) {
             c.wrong.push_back(e.what());
         }
+        if (bench_) c.shutdown = std::max(c.shutdown, bench_->longest_shutdown());
         if (bench_ && c.point.starts_with("*") && !bench_->died_at().empty()) c.point = bench_->died_at() + ", " + c.point;
         if (!c.wrong.empty() && bench_) c.log = bench_->logs();
         // What such a round left behind would be found in the next one. A point that was not reached leaves nothing.
@@ -149,9 +150,11 @@ bool long_run()
 std::vector<protocol> protocols()
 {
     std::vector<protocol> out{{"jsonrpc", {{"ODOO_API", "jsonrpc"}}, {}}};
-    if (!long_run() && std::getenv("BATCHBRIDGE_MATRIX_PROTOCOLS") == nullptr) return out;
     out.push_back({"json2", {{"ODOO_API", "json2"}, {"ODOO_API_KEY", "key-of-the-test"}}, {"--version", "19.0", "--api-key", "key-of-the-test"}});
     out.push_back({"scada", {{"ODOO_API", "scada"}}, {}});
+    const char* only = std::getenv("BATCHBRIDGE_MATRIX_PROTOCOLS");
+    const std::string wanted = only != nullptr ? only : long_run() ? "jsonrpc json2 scada" : "jsonrpc";
+    std::erase_if(out, [&wanted](const protocol& p) { return wanted.find(p.name) == std::string::npos; });
     return out;
 }
 
@@ -185,6 +188,12 @@ void print(const std::string& part, const std::vector<cell>& cells)
     for (const auto& row : rows) {
         text << "| " << std::get<0>(row) << " | " << std::get<1>(row) << " | " << std::get<2>(row) << " |";
         for (const auto& name : columns) text << ' ' << table[row][name] << " |";
+        text << '\n';
+    }
+    const auto slowest = std::max_element(cells.begin(), cells.end(), [](const cell& a, const cell& b) { return a.shutdown < b.shutdown; });
+    if (slowest != cells.end() && slowest->shutdown.count() > 0) {
+        text << "| " << slowest->scenario << " | " << slowest->point << " | the longest shutdown |";
+        for (const auto& name : columns) text << (name == slowest->protocol ? " " + std::to_string(slowest->shutdown.count()) + " ms |" : " |");
         text << '\n';
     }
     const char* directory = std::getenv("BATCHBRIDGE_FAULT_TABLES");

@@ -14,7 +14,7 @@ struct protocol {
     std::map<std::string, std::string> environment;
     std::vector<std::string> odoo_arguments;
 };
-// Of this run: one, or all with BATCHBRIDGE_LONG.
+// Of this run: one, or all with BATCHBRIDGE_LONG, or those that BATCHBRIDGE_MATRIX_PROTOCOLS names ("json2 scada").
 std::vector<protocol> protocols();
 bool long_run();
 
@@ -23,6 +23,7 @@ struct cell {
     way how = way::restart;
     std::vector<std::string> wrong;      // empty: the end state is exact
     std::string log;
+    std::chrono::milliseconds shutdown{0};     // the longest, from SIGTERM to the end
 };
 
 // `points` in the order given; after `most_wrong` that are not exact the rest is not played.
@@ -32,7 +33,7 @@ std::vector<cell> play(const scenario& s, const std::vector<std::string>& points
 // of different points.
 cell draw(const scenario& s, int kills, way how, const protocol& by);
 
-// Prints `cells` as a table, point by protocol, into kill-matrix-<part>.txt in $BATCHBRIDGE_FAULT_TABLES, else in the build directory.
+// Prints `cells` as a table, point by protocol, and the longest shutdown below it, into kill-matrix-<part>.txt in $BATCHBRIDGE_FAULT_TABLES, else in the build directory.
 void print(const std::string& part, const std::vector<cell>& cells);
 
 }  // namespace bb_test::matrix

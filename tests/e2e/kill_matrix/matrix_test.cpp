@@ -46,6 +46,28 @@ void every_point(const std::string& part, const std::vector<std::string>& names,
     check(part, cells);
 }
 
+struct part {
+    std::string name;
+    std::vector<std::string> scenarios;
+};
+
+// Every scenario is in one of them: three, so that they run beside each other.
+const std::vector<part> shutdowns{
+    {"shutdown-made", {"load", "run", "refused"}},
+    {"shutdown-odoo", {"finish", "live consumption", "cancelled by policy", "cancelled in Odoo while it runs", "parked", "discarded", "request given up"}},
+    {"shutdown-acts", {"offer withdrawn", "taken out of a taken load", "held and completed by a person", "changed in Odoo", "paused", "equipment failure", "equipment failure without a time", "started over"}},
+};
+
+void shut_down(std::size_t number)
+{
+    every_point(shutdowns.at(number).name, shutdowns.at(number).scenarios, way::shutdown);
+}
+
+void drawn(const std::string& part, const std::string& name)
+{
+    check(part, {draw(scenario_named(name), long_run() ? 100 : 4, way::restart, protocols().front())});
+}
+
 // The names in "a:2 then b".
 std::set<std::string> names_in(const std::string& points)
 {
@@ -87,6 +109,11 @@ TEST_CASE("kill matrix: a load is written")
     every_point("load", {"load"}, way::restart);
 }
 
+TEST_CASE("kill matrix: an order is refused")
+{
+    every_point("refused", {"refused"}, way::restart);
+}
+
 TEST_CASE("kill matrix: batches run and end")
 {
     every_point("run", {"run"}, way::restart);
@@ -124,7 +151,7 @@ TEST_CASE("kill matrix: somebody has acted in Odoo")
 
 TEST_CASE("kill matrix: equipment failures and start-over")
 {
-    every_point("failure", {"equipment failure", "equipment failure without a time", "started over", "paused"}, way::restart);
+    every_point("failure", {"equipment failure", "equipment failure without a time", "request given up", "started over", "paused"}, way::restart);
 }
 
 TEST_CASE("kill matrix: a second process takes over while orders are made")
@@ -137,16 +164,62 @@ TEST_CASE("kill matrix: a second process takes over while persons act")
     every_point("takeover-acts", {"offer withdrawn", "taken out of a taken load", "changed in Odoo", "equipment failure", "started over"}, way::takeover);
 }
 
-TEST_CASE("kill matrix: shutdown in the middle of it")
+TEST_CASE("kill matrix: a second process takes over while Odoo says no")
 {
-    every_point("shutdown", {"load", "run", "finish", "offer withdrawn", "held and completed by a person"}, way::shutdown);
+    // In the usual run without points of their own: those that are left.
+    every_point("takeover-odoo", {"request given up", "refused", "held and completed by a person", "cancelled by policy", "cancelled in Odoo while it runs", "parked", "discarded", "paused", "equipment failure without a time"}, way::takeover);
 }
 
-TEST_CASE("kill matrix: kills that are drawn")
+TEST_CASE("kill matrix: every scenario is shut down somewhere and 20 points of them in the usual run")
 {
-    std::vector<cell> cells;
-    const int kills = long_run() ? 100 : 4;
-    for (const auto* name : {"load", "live consumption", "offer withdrawn", "taken out of a taken load", "held and completed by a person"})
-        cells.push_back(draw(scenario_named(name), kills, way::restart, protocols().front()));
-    check("drawn", cells);
+    std::size_t points = 0, several = 0;
+    for (const auto& s : scenarios()) {
+        INFO(s.name << " is in how many of the shutdown parts");
+        CHECK(std::count_if(shutdowns.begin(), shutdowns.end(), [&](const part& p) { return std::find(p.scenarios.begin(), p.scenarios.end(), s.name) != p.scenarios.end(); }) == 1);
+        points += s.stopped.size();
+        several += s.stopped.empty() ? 0 : 1;
+        for (const auto& p : s.stopped) CHECK(std::find(s.points.begin(), s.points.end(), p) != s.points.end());
+    }
+    CHECK(points >= 20);
+    CHECK(several >= 5);
+}
+
+TEST_CASE("kill matrix: shutdown while a load is written and batches run")
+{
+    shut_down(0);
+}
+
+TEST_CASE("kill matrix: shutdown while Odoo is told")
+{
+    shut_down(1);
+}
+
+TEST_CASE("kill matrix: shutdown while persons and the PLC act")
+{
+    shut_down(2);
+}
+
+TEST_CASE("kill matrix: kills that are drawn while orders are made")
+{
+    drawn("drawn-load", "load");
+}
+
+TEST_CASE("kill matrix: kills that are drawn while live values are told")
+{
+    drawn("drawn-live", "live consumption");
+}
+
+TEST_CASE("kill matrix: kills that are drawn while an offer is withdrawn")
+{
+    drawn("drawn-withdraw", "offer withdrawn");
+}
+
+TEST_CASE("kill matrix: kills that are drawn while orders are taken out of a taken load")
+{
+    drawn("drawn-takeout", "taken out of a taken load");
+}
+
+TEST_CASE("kill matrix: kills that are drawn while a person completes a batch")
+{
+    drawn("drawn-person", "held and completed by a person");
 }

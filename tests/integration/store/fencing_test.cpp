@@ -190,7 +190,7 @@ std::vector<writing_function> writing_functions()
              store::as_seen batch;
              batch.state = batch_state::parked;
              batch.version = p.parked.version;
-             p.b.await(p.b.db.discard_finish(h, seen, batch, entry("api.discard", "booked by hand")));
+             p.b.await(p.b.db.discard_finish(h, seen, batch, std::chrono::seconds(120), entry("api.discard", "booked by hand")));
          },
          ""},
         {"retry_refusal",

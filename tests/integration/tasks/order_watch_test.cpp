@@ -205,7 +205,7 @@ TEST_CASE("a changed plan takes a waiting order out to be fetched again, and is 
     CHECK(b.count("journal where what = 'watch.plan_changed' and answer like '%quantity 100 kg, now 90 kg%'") == 1);
 }
 
-TEST_CASE("a changed order that is not confirmed any more is taken out with an alert: it will not be fetched again")
+TEST_CASE("a changed order that somebody has begun is taken out with an alert")
 {
     delivery_bench b;
     b.erp.add(1).state = order_state::progress;
@@ -218,7 +218,7 @@ TEST_CASE("a changed order that is not confirmed any more is taken out with an a
     CHECK_THAT(b.sql("select text from alert"), Catch::Contains("'progress'") && Catch::Contains("only confirmed orders"));
 }
 
-TEST_CASE("a watch that fails again and again while Odoo answers the probe is told, once")
+TEST_CASE("a watch that fails again and again while Odoo answers the probe is told once")
 {
     delivery_bench b;
     b.erp.add(1);

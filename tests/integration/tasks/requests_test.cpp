@@ -126,7 +126,7 @@ TEST_CASE("a missing right for requests is a configuration wait with an alert, a
     CHECK(b.state_of(row) == "due");
 }
 
-TEST_CASE("equipment that was deleted in Odoo after we had found it does not park the request: it is looked for again")
+TEST_CASE("equipment that was deleted in Odoo is looked for again and does not park its request")
 {
     delivery_bench b;
     b.erp.equipment["SILO-103"] = 7;

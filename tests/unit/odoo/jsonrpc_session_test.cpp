@@ -226,7 +226,7 @@ TEST_CASE("the lease is asked for orders and writes, not for version, login and 
     CHECK(b.peer.complaints() == std::vector<std::string>{});
 }
 
-TEST_CASE("a version that is lost again while the login lasts is not taken for a verified one: nothing is written")
+TEST_CASE("nothing is written when the version was lost again while the login lasted")
 {
     bench b;
     b.peer.expect_login();
