@@ -245,7 +245,11 @@ asio::awaitable<std::vector<domain::order_identity>> store::flag_archived(const 
     // History excludes an order on every line.
     auto& s = all.emplace_back("with wanted as (select w.db, w.id, w.at, timestamptz 'epoch' + w.at * interval '1 microsecond' as t from jsonb_to_recordset($1::jsonb) as w(db text, id bigint, at bigint)), "
                     "flagged as (update mo_histories h set still_open = true from wanted w where h.status <> 'reset' and (h.odoo_db, h.odoo_id, h.odoo_create_date) = (w.db, w.id, w.t) "
-                    "returning w.db, w.id, w.at) select distinct db, id, at from flagged");
+                    "returning h.line, h.mo_id, w.db, w.id, w.at), "
+                    // In the same statement: what is flagged is not fetched again, and nobody would be told of it later.
+                    "told as (insert into alert (line, kind, subject, text) select distinct on (line, mo_id) line, 'archived_but_open', mo_id, mo_id || ' (Odoo id ' || id || ') is in history here and still confirmed in Odoo: "
+                    "restored or reopened? It is not made again' from flagged order by line, mo_id, id on conflict (line, kind, subject) where state <> 'resolved' do update set count = alert.count + 1, last_at = now(), "
+                    "text = excluded.text) select distinct db, id, at from flagged");
     s.bind(json::value(std::move(ids)));
     const auto results = co_await fenced_pipeline(pool_, h, std::move(all));
     const auto& r = results.front();

@@ -322,7 +322,7 @@ public:
     boost::asio::awaitable<std::set<std::string>> known_orders(const std::string& line, const std::vector<std::string>& keys);
     // odoo_ids to leave out of a fetch: the queue of every line, refusals not yet due, history flagged still_open.
     boost::asio::awaitable<std::vector<std::int64_t>> excluded_orders(const std::string& odoo_db);
-    // Of these, the ones whose history excludes them for ever; flags them still_open.
+    // Of these, the ones whose history excludes them for ever; flags them still_open, with an alert on the line of the history.
     boost::asio::awaitable<std::vector<domain::order_identity>> flag_archived(const hold& h, const std::vector<domain::order_identity>& orders);
 
     // --- the read cycle --------------------------------------------------------------------------------------------

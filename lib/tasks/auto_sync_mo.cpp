@@ -192,10 +192,6 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
             ask.exclude_ids.push_back(o.id.odoo_id);
             if (std::find(archived.begin(), archived.end(), o.id) != archived.end()) {
                 ++left_out;
-                co_await env.store.raise_alert(l.hold(), "archived_but_open", o.name,
-                                               fmt::format("{} (Odoo id {}) is in history here and still confirmed in Odoo: restored or "
-                                                           "reopened? It is not made again",
-                                                           o.name, o.id.odoo_id));
                 core::log::warning(l.about(task_names::auto_sync_mo, 0, o.name),
                                    "is in history here and still confirmed in Odoo (restored? reopened?); not made again");
                 continue;

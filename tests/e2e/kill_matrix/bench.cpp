@@ -20,6 +20,7 @@ namespace {
 const std::string then = " then ";
 constexpr auto orderly_end = std::chrono::seconds(10);
 constexpr auto between_looks = std::chrono::milliseconds(20);
+constexpr auto last_steps = std::chrono::milliseconds(300);
 
 std::string text_of(const std::string& path)
 {
@@ -90,6 +91,8 @@ bool bench::stands_by(member& m) const
 
 void bench::begin(const std::string& point)
 {
+    // Who died late in the last round.
+    supervise();
     // A second one stands by, or there is only one.
     for (auto& m : members_) {
         if (m.up) continue;
@@ -225,7 +228,25 @@ bool bench::nothing_left()
 
 void bench::settle()
 {
-    until("everything to be done", [&] { return nothing_left(); }, std::chrono::seconds(60));
+    for (;;) {
+        until("everything to be done", [&] { return nothing_left(); }, std::chrono::seconds(60));
+        if (dies_next_.empty() || !dies_yet()) return;
+    }
+}
+
+// The last thing to be done may be what is done before the point, and its process is on the way there, or to its end.
+bool bench::dies_yet()
+{
+    const auto before = dies_next_;
+    const auto reached_by = std::chrono::steady_clock::now() + last_steps;
+    const auto ended_by = reached_by + 2 * orderly_end;
+    for (;;) {
+        supervise();
+        if (dies_next_ != before) return true;
+        const auto now = std::chrono::steady_clock::now();
+        if (now > (fs::exists(die_) ? reached_by : ended_by)) return false;
+        std::this_thread::sleep_for(between_looks);
+    }
 }
 
 std::string bench::died_at() const

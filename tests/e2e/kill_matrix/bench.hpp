@@ -81,6 +81,7 @@ private:
     void ended(member& m);
     bool stands_by(member& m) const;
     bool nothing_left();
+    bool dies_yet();
 
     way way_;
     plant plant_;

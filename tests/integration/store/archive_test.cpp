@@ -220,6 +220,10 @@ TEST_CASE("archived orders that Odoo still shows as open are flagged and exclude
     const auto flagged = b.await(b.db.flag_archived(b.h, {identity(1), identity(2), restored, identity(4)}));
     CHECK(flagged == std::vector<domain::order_identity>{identity(1)});
     CHECK(b.await(b.db.excluded_orders("odoo")) == std::vector<std::int64_t>{1});
+    // Told with the flag, also if whoever has set it dies there.
+    CHECK(b.value("select string_agg(subject || ' ' || count, ', ') from alert where line = 'line1' and kind = 'archived_but_open' and state = 'open'") == "WH/MO/00001 1");
+    CHECK(b.await(b.db.flag_archived(b.h, {identity(1)})).size() == 1);
+    CHECK(b.value("select string_agg(subject || ' ' || count, ', ') from alert where line = 'line1' and kind = 'archived_but_open' and state = 'open'") == "WH/MO/00001 2");
     CHECK(b.await(b.db.flag_archived(b.h, {})).empty());
 }
 
