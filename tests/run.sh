@@ -70,7 +70,7 @@ if ! $quick; then
     run_group integration 4
     run_group e2e 3
     rm -f "build/$preset"/link-faults-*.txt
-    run_group faults 2
+    run_group faults 3
     cat "build/$preset"/link-faults-*.txt 2>/dev/null || true
     rm -f "build/$preset"/kill-matrix-*.txt
     run_group kills 3

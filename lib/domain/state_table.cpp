@@ -156,6 +156,7 @@ table_decision decide_discard(const batch_facts& f)
         if (!f.finish) return conflict("it has no finish to discard");
         // What is on its way could be booked after the person has booked it by hand.
         if (f.finish == delivery_state::sending) return conflict("its finish is being sent to Odoo at this moment: ask again when that has ended");
+        if (f.unclear) return conflict("the last write of it to Odoo got no answer and may still take effect there: ask again when ODOO_UNCLEAR_WAIT has passed since it was begun");
         return simply(step::archive_discarded);
     case column::waiting:
     case column::running:

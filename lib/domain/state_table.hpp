@@ -40,6 +40,7 @@ struct batch_facts {
     batch_state state{};
     bool dosed = false;                     // has an actual
     bool accepted = false;                  // Odoo has accepted a write of this run, or may have
+    bool unclear = false;                   // a write got no answer a short while ago: it may still take effect
     // Its open deliveries: due, sending or parked; nullopt: none is open.
     std::optional<delivery_state> finish, cancel;
 };

@@ -78,7 +78,8 @@ std::string http_transport::clean(std::string text) const
 {
     std::vector<std::string> secrets{options_.secret.value, tried_secret_};
     if (session_) secrets.push_back(session_->secret);
-    if (session_) secrets.push_back(session_->cookie);
+    // "session_id=abc": the id alone is as good as the whole.
+    if (session_) secrets.push_back(session_->cookie.substr(session_->cookie.find('=') + 1));
     for (const auto& s : secrets) {
         if (s.empty()) continue;
         for (auto at = text.find(s); at != std::string::npos; at = text.find(s, at + 3)) text.replace(at, s.size(), "***");
@@ -148,6 +149,11 @@ error http_transport::refused_login(const std::string& operation, bool key) cons
     return {error_kind::rejected, call_outcome::rejected, key ? error_class::new_key : error_class::configuration, operation, target_,
             fmt::format("the login of '{}' in database '{}' was refused; check ODOO_USERNAME and {}", options_.user, options_.db,
                         key ? "ODOO_API_KEY (keys expire)" : "ODOO_PASSWORD")};
+}
+
+error http_transport::lost_again(const std::string& operation) const
+{
+    return {error_kind::unavailable, call_outcome::not_sent, error_class::retry, operation, target_, "the connection was lost again"};
 }
 
 // JSON from Odoo's address that makes no sense as an answer to this call.
@@ -305,7 +311,9 @@ asio::awaitable<json::value> http_transport::with_session(const std::string& ope
 {
     for (bool again = false;; again = true) {
         const auto s = co_await ready(limit);
-        if (why == purpose::write && info_ && !may_write(*info_))
+        // Another call may have lost the server while this one's login lasted: then nobody knows what it will be.
+        if (why == purpose::write && !info_) throw lost_again(operation);
+        if (why == purpose::write && !may_write(*info_))
             throw error(error_kind::rejected, call_outcome::rejected, error_class::configuration, operation, target_,
                         fmt::format("Odoo {} is not a version this program was verified with (18, 19), nothing is written to it; "
                                     "ODOO_UNVERIFIED_VERSION=true allows it",
@@ -334,7 +342,7 @@ asio::awaitable<server_info> http_transport::open(time_point limit)
 {
     co_await ready(limit);
     // A concurrent call may just have lost the server again.
-    if (!info_) throw error(error_kind::unavailable, call_outcome::not_sent, error_class::retry, "connect", target_, "the connection was lost again");
+    if (!info_) throw lost_again("connect");
     auto info = *info_;
     info.clock_ahead = clock_ahead_;
     co_return info;

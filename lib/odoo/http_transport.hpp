@@ -89,6 +89,7 @@ protected:
     error from_fault(const answer& a, const std::string& operation) const;
     error from_foreign(const answer& a, unsigned status, const std::string& operation, purpose why);
     error refused_login(const std::string& operation, bool key) const;
+    error lost_again(const std::string& operation) const;
     const transport_options& options() const { return options_; }
 
 private:

@@ -37,12 +37,12 @@ asio::awaitable<bool> act(pg::pool& pool, const hold& h, std::int64_t batch_id, 
 
 }  // namespace
 
-asio::awaitable<std::optional<standing>> store::standing_of(std::int64_t batch_id)
+asio::awaitable<std::optional<standing>> store::standing_of(std::int64_t batch_id, core::duration unclear_wait)
 {
     const std::string open = "(select o.state from odoo_outbox o where o.batch_id = b.id and o.kind = '{}' and o.state in ('due', 'sending', 'parked') limit 1)";
-    pg::statement s("select " + batch_columns + ", " + accepted_sql("b.id") + " as accepted, " + fmt::format(fmt::runtime(open), "finish") + " as finish, " + fmt::format(fmt::runtime(open), "cancel") +
+    pg::statement s("select " + batch_columns + ", " + accepted_sql("b.id") + " as accepted, " + unclear_sql("b", "$2") + " as unclear, " + fmt::format(fmt::runtime(open), "finish") + " as finish, " + fmt::format(fmt::runtime(open), "cancel") +
                     " as cancel from mo_batch b where b.id = $1");
-    s.bind(batch_id);
+    s.bind(batch_id).bind(interval_of(unclear_wait));
     const auto r = co_await read_one(pool_, s);
     if (r.empty()) co_return std::nullopt;
     const auto state_of = [&r](const char* column) {
@@ -52,6 +52,7 @@ asio::awaitable<std::optional<standing>> store::standing_of(std::int64_t batch_i
     standing out;
     out.batch = batch_of(r, 0);
     out.facts = domain::facts_of(out.batch, r.at(0, "accepted").as_bool(), state_of("finish"), state_of("cancel"));
+    out.facts.unclear = r.at(0, "unclear").as_bool();
     co_return out;
 }
 

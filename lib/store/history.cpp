@@ -45,7 +45,7 @@ std::vector<pg::statement> archive_statements(const std::string& line, std::int6
     all.emplace_back(resolve_parked_sql("(select * from mo_batch where id = $1 and line = $2" + guard + ")")).bind(batch_id).bind(line);
     all.push_back(resolve_configuration(line));
     // Before the new alert is raised: it may be of these kinds.
-    all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $2 and kind in ('held', 'lost', 'implausible') and state <> 'resolved' and subject = (select mo_id from mo_batch where id = $1 and "
+    all.emplace_back("update alert set state = 'resolved', resolved_at = now() where line = $2 and kind in ('held', 'lost', 'implausible', 'order_changed', 'order_done_elsewhere') and state <> 'resolved' and subject = (select mo_id from mo_batch where id = $1 and "
                      "line = $2" + guard + ")")
         .bind(batch_id).bind(line);
     if (alert) {

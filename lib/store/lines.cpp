@@ -78,7 +78,8 @@ asio::awaitable<void> store::try_to_write()
 
 asio::awaitable<std::variant<hold, line_moved>> store::take_line(const std::string& line, const line_address& address, const std::string& holder, bool may_move)
 {
-    pg::statement look("select host, port, unit_id, exists (select from mo_batch b where b.line = $1 and b.state in ('queued', 'loading', 'loaded', 'running')) as busy "
+    // One that is being taken out may still stand in the PLC: looked for in another one it would be taken for blanked.
+    pg::statement look("select host, port, unit_id, exists (select from mo_batch b where b.line = $1 and b.state in ('queued', 'loading', 'loaded', 'running', 'cancelling')) as busy "
                        "from line where line = $1");
     look.bind(line);
     const auto row = co_await read_one(pool_, look);

@@ -218,14 +218,22 @@ asio::awaitable<bool> store::park(const hold& h, const delivery& d, const std::s
     e.what = fmt::format("parked.{}", domain::to_string(d.kind));
     e.answer = reason;
     std::vector<pg::statement> all;
+    const bool ends_batch = d.kind == domain::delivery_kind::finish || d.kind == domain::delivery_kind::cancel;
+    if (ends_batch) all = lock_statements(h.line, d.batch_id);
     // Together: a batch that got a newer version meanwhile (a person completed it) is parked no more than its row is.
-    if (d.kind == domain::delivery_kind::finish || d.kind == domain::delivery_kind::cancel)
+    if (ends_batch)
         all.emplace_back("update mo_batch b set state = 'parked', reason = $3 where b.id = $1 and b.line = $2 and b.state in ('completed', 'held', 'lost') and exists (select from odoo_outbox o where o.id = $4 and o.version = $5 and "
                          "o.state in ('due', 'sending')) and ($6 <> 'finish' or b.version = $5)")
             .bind(d.batch_id).bind(h.line).bind(reason).bind(d.id).bind(d.version).bind(domain::to_string(d.kind));
     all.push_back(journaled(h.line, e, "update odoo_outbox set state = 'parked', last_error = $8 where id = $10 and line = $1 and version = $11 and state in ('due', 'sending')"));
     all.back().bind(d.id).bind(d.version);
     const auto parked = all.size() - 1;
+    // Its live values end with it, those too that a crash left as being sent: no call for the order is in flight, and whatever a
+    // person decides, the totals go with that.
+    if (ends_batch)
+        all.emplace_back("update odoo_outbox c set state = 'discarded', last_error = 'its ' || $4 || ' is parked' where c.batch_id = $1 and c.line = $2 and c.kind = 'consumption' and c.state in ('due', 'sending', 'parked') and exists "
+                         "(select from odoo_outbox where id = $3 and version = $5 and state = 'parked')")
+            .bind(d.batch_id).bind(h.line).bind(d.id).bind(domain::to_string(d.kind)).bind(d.version);
     alert_note alert;
     alert.kind = "delivery_parked";
     alert.subject = d.mo_id;
@@ -252,6 +260,7 @@ asio::awaitable<void> store::discard(const hold& h, const delivery& d, const std
 {
     std::vector<pg::statement> all;
     all.emplace_back("update odoo_outbox set state = 'discarded', last_error = $3 where id = $1 and line = $2 and state in ('due', 'sending', 'parked')").bind(d.id).bind(h.line).bind(reason);
+    all.push_back(resolve_configuration(h.line));
     co_await fenced_pipeline(pool_, h, std::move(all));
 }
 

@@ -113,15 +113,15 @@ asio::awaitable<bool> store::discard_delivery(const hold& h, const outbox_entry&
     co_return r[deed].at(0, 0).as_int64() > 0;
 }
 
-asio::awaitable<bool> store::discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, journal_entry entry)
+asio::awaitable<bool> store::discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, core::duration unclear_wait, journal_entry entry)
 {
     const auto reason = entry.answer;
     about(entry, finish);
     const auto same = seen_sql(batch);
     auto all = lock_statements(h.line, finish.batch_id);
-    all.emplace_back("update odoo_outbox o set state = 'discarded', last_error = $5 where o.id = $1 and o.line = $2 and o.version = $3 and o.kind = 'finish' and o.state in ('due', 'parked') and exists (select from mo_batch where "
+    all.emplace_back("update odoo_outbox o set state = 'discarded', last_error = $5 where o.id = $1 and o.line = $2 and o.version = $3 and o.kind = 'finish' and o.state in ('due', 'parked') and not " + unclear_sql("o", "$6") + " and exists (select from mo_batch where "
                      "id = $4 and line = $2 and state in ('completed', 'parked')" + same + ")")
-        .bind(finish.id).bind(h.line).bind(finish.version).bind(finish.batch_id).bind(reason);
+        .bind(finish.id).bind(h.line).bind(finish.version).bind(finish.batch_id).bind(reason).bind(interval_of(unclear_wait));
     // Whoever else ends this finish gives its batch another version, or takes it away.
     const auto guard = fmt::format("{} and state in ('completed', 'parked') and exists (select from odoo_outbox where id = {} and version = {} and state = 'discarded')", same, finish.id, finish.version);
     for (auto& s : archive_statements(h.line, finish.batch_id, domain::history_status::discarded, reason, guard, std::move(entry), std::nullopt)) all.push_back(std::move(s));

@@ -229,9 +229,8 @@ asio::awaitable<std::vector<std::int64_t>> store::excluded_orders(const std::str
     co_return out;
 }
 
-asio::awaitable<std::vector<domain::order_identity>> store::flag_archived(const std::string& line, const std::vector<domain::order_identity>& orders)
+asio::awaitable<std::vector<domain::order_identity>> store::flag_archived(const hold& h, const std::vector<domain::order_identity>& orders)
 {
-    static_cast<void>(line);   // history excludes an order on every line
     std::vector<domain::order_identity> out;
     if (orders.empty()) co_return out;
     json::array ids;
@@ -242,7 +241,9 @@ asio::awaitable<std::vector<domain::order_identity>> store::flag_archived(const 
         one["at"] = o.create_date.time_since_epoch().count();
         ids.push_back(std::move(one));
     }
-    pg::statement s("with wanted as (select w.db, w.id, w.at, timestamptz 'epoch' + w.at * interval '1 microsecond' as t from jsonb_to_recordset($1::jsonb) as w(db text, id bigint, at bigint)), "
+    std::vector<pg::statement> all;
+    // History excludes an order on every line.
+    auto& s = all.emplace_back("with wanted as (select w.db, w.id, w.at, timestamptz 'epoch' + w.at * interval '1 microsecond' as t from jsonb_to_recordset($1::jsonb) as w(db text, id bigint, at bigint)), "
                     "flagged as (update mo_histories h set still_open = true from wanted w where h.status <> 'reset' and (h.odoo_db, h.odoo_id, h.odoo_create_date) = (w.db, w.id, w.t) "
                     "returning h.line, h.mo_id, w.db, w.id, w.at), "
                     // In the same statement: what is flagged is not fetched again, and nobody would be told of it later.
@@ -250,7 +251,8 @@ asio::awaitable<std::vector<domain::order_identity>> store::flag_archived(const 
                     "restored or reopened? It is not made again' from flagged order by line, mo_id, id on conflict (line, kind, subject) where state <> 'resolved' do update set count = alert.count + 1, last_at = now(), "
                     "text = excluded.text) select distinct db, id, at from flagged");
     s.bind(json::value(std::move(ids)));
-    const auto r = co_await read_one(pool_, s);
+    const auto results = co_await fenced_pipeline(pool_, h, std::move(all));
+    const auto& r = results.front();
     for (std::size_t i = 0; i < r.rows(); ++i) {
         domain::order_identity id;
         id.odoo_db = r.at(i, 0).text();

@@ -244,6 +244,11 @@ std::string accepted_sql(const std::string& batch_id)
     return "exists (select from odoo_attempt a where a.batch_id = " + batch_id + " and a.outcome is distinct from 'rejected' and a.outcome is distinct from 'not_sent')";
 }
 
+std::string unclear_sql(const std::string& order, const std::string& wait)
+{
+    return fmt::format("exists (select from odoo_attempt a where a.odoo_db = {0}.odoo_db and a.odoo_id = {0}.odoo_id and a.outcome is null and a.started_at + {1}::interval > clock_timestamp())", order, wait);
+}
+
 std::vector<pg::statement> lock_statements(const std::string& line, std::int64_t batch_id)
 {
     std::vector<pg::statement> all;

@@ -38,6 +38,8 @@ std::vector<pg::statement> archive_statements(const std::string& line, std::int6
                                               std::optional<journal_entry> entry, const std::optional<alert_note>& alert);
 // Has Odoo accepted a write for this batch, or may it have? A call without an outcome may have come through.
 std::string accepted_sql(const std::string& batch_id);
+// Did a write for this order (an alias with odoo_db and odoo_id) get no answer, and less than `wait` (a parameter) ago?
+std::string unclear_sql(const std::string& order, const std::string& wait);
 // What a person decides about is the same from the first statement of the transaction to the last: the batch, its open
 // deliveries and their attempts, in the order in which everybody locks them.
 std::vector<pg::statement> lock_statements(const std::string& line, std::int64_t batch_id);

@@ -49,7 +49,7 @@ struct line_address {
     int unit_id = 1;
     bool operator==(const line_address&) const = default;
 };
-struct line_moved {                 // the stored address differs and unfinished batches exist
+struct line_moved {                 // the stored address differs and batches are unfinished or being taken out
     line_address stored;
 };
 struct line_row {
@@ -323,7 +323,7 @@ public:
     // odoo_ids to leave out of a fetch: the queue of every line, refusals not yet due, history flagged still_open.
     boost::asio::awaitable<std::vector<std::int64_t>> excluded_orders(const std::string& odoo_db);
     // Of these, the ones whose history excludes them for ever; flags them still_open, with an alert on the line of the history.
-    boost::asio::awaitable<std::vector<domain::order_identity>> flag_archived(const std::string& line, const std::vector<domain::order_identity>& orders);
+    boost::asio::awaitable<std::vector<domain::order_identity>> flag_archived(const hold& h, const std::vector<domain::order_identity>& orders);
 
     // --- the read cycle --------------------------------------------------------------------------------------------
     // One pipeline, one transaction, one round trip however many batches changed. A row in state completed is never
@@ -426,8 +426,9 @@ public:
     boost::asio::awaitable<bool> accepted_by_odoo(std::int64_t batch_id);
 
     // --- acts of persons (journaled with who) ----------------------------------------------------------------------
-    // The batch and what the table of states asks about it, as of one moment. nullopt: it is not in the queue.
-    boost::asio::awaitable<std::optional<standing>> standing_of(std::int64_t batch_id);
+    // The batch and what the table of states asks about it, as of one moment. nullopt: it is not in the queue. `unclear_wait`: how
+    // long a write without an answer may still take effect; 0: that is not asked.
+    boost::asio::awaitable<std::optional<standing>> standing_of(std::int64_t batch_id, core::duration unclear_wait = {});
     // state cancelling with `reason` (domain::take_out_reason): the line takes the order out of the PLC. `cancelled` owes Odoo a cancel.
     boost::asio::awaitable<bool> ask_take_out(const hold& h, std::int64_t batch_id, const std::string& reason, journal_entry entry);
     // The WRITE slot of a cancelling batch was blanked.
@@ -456,8 +457,8 @@ public:
     // again. False: it is no longer as it was seen.
     boost::asio::awaitable<bool> discard_delivery(const hold& h, const outbox_entry& seen, journal_entry entry);
     // Ends a parked or waiting finish and its batch with it: history `discarded`, notes are entry.answer. False: one of them is
-    // no longer as it was seen.
-    boost::asio::awaitable<bool> discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, journal_entry entry);
+    // no longer as it was seen, or a write for the order that got no answer was begun less than `unclear_wait` ago.
+    boost::asio::awaitable<bool> discard_finish(const hold& h, const outbox_entry& finish, const as_seen& batch, core::duration unclear_wait, journal_entry entry);
     // By odoo_id, from the one after `after`; an empty line is every line.
     boost::asio::awaitable<std::vector<refusal_entry>> refusals(const std::string& odoo_db, const std::string& line, std::int64_t after, int limit);
     boost::asio::awaitable<std::optional<refusal_entry>> refusal_of_order(const std::string& odoo_db, std::int64_t odoo_id);

@@ -5,6 +5,7 @@
 #include "domain/component_mapping.hpp"
 #include "domain/slot_read.hpp"
 #include "tasks/load_plc.hpp"
+#include "tasks/slot_picture.hpp"
 #include "tasks/start_over.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -39,6 +40,8 @@ struct plc_picture {
     std::map<int, domain::words> images;   // READ, per slot: the load's stale images
     std::string not_ready;                 // empty: a load may be written
     std::map<std::string, std::string> made;   // order key -> where and how much: ended in a READ slot, and we know nothing of it
+    std::set<std::string> made_since;          // of these, what was not there yet when the newest load was staged
+    domain::slot_reading offer;                // WRITE slot 1
 };
 
 asio::awaitable<plc_picture> look_at_plc(line& l)
@@ -61,13 +64,17 @@ asio::awaitable<plc_picture> look_at_plc(line& l)
         if (!shown_write.back().empty()) names.push_back(shown_write.back().mo_id);
         out.images[static_cast<int>(i) + 1] = read[i];
     }
+    out.offer = shown_write.front();
     const auto known = co_await store.known_orders(l.name(), names);
+    const auto loads = co_await store.loads_in_use(l.name());
     for (std::size_t i = 0; i < shown_read.size(); ++i) {
         const auto& r = shown_read[i];
         if (r.empty() || !r.ended() || !r.any_actual() || known.contains(r.mo_id)) continue;
         core::decimal dosed;
         for (const auto& [silo, kg] : r.quantities) dosed += kg;
         out.made[r.mo_id] = fmt::format("READ slot {}, {} kg dosed", i + 1, dosed.to_string());
+        // What stood there before our first load is another program's matter.
+        if (!loads.empty() && !is_stale(map, &loads.back(), static_cast<int>(i) + 1, read[i])) out.made_since.insert(r.mo_id);
     }
     const auto verdict =
         domain::judge_load(map, shown_read, shown_write, [&known](const std::string& order) { return known.contains(order); });
@@ -169,7 +176,7 @@ asio::awaitable<collected> collect_orders(line& l, int wanted)
         for (const auto& item : answer.orders) {
             if (const auto* o = std::get_if<domain::order>(&item)) seen.push_back(o->id);
         }
-        const auto archived = co_await env.store.flag_archived(l.name(), seen);
+        const auto archived = co_await env.store.flag_archived(l.hold(), seen);
         for (auto& item : answer.orders) {
             if (auto* bad = std::get_if<domain::malformed_order>(&item)) {
                 ++left_out;
@@ -311,6 +318,57 @@ run_result paused_by_person(const line& l)
     return run_result::waiting("the line is paused by a person: " + *l.person_pause());
 }
 
+// An order that has had live values is in progress in Odoo and not fetched any more: nobody else would name it. Open until a
+// person has seen to it.
+asio::awaitable<void> tell_made(line& l, const plc_picture& picture)
+{
+    if (picture.made_since.empty()) co_return;
+    auto& store = l.env().store;
+    std::set<std::string> told;
+    const std::vector<std::string> kinds{"order_refused", "made_unknown"};
+    const auto open = co_await store.open_alerts(l.name(), kinds);
+    for (const auto& a : open) told.insert(a.subject);
+    for (const auto& order : picture.made_since) {
+        if (told.contains(order)) continue;
+        const auto text = fmt::format("{}: the PLC has made it ({}) and the database knows nothing of it: did a failover or a restore lose it? Look at it in Odoo: what is still in progress there is finished by hand", order, picture.made.at(order));
+        co_await store.raise_alert(l.hold(), "made_unknown", order, text);
+        core::log::error(l.about(task_names::auto_sync_mo, 0, order), "{}", text);
+    }
+}
+
+// A failover or a restore of PostgreSQL may have lost what came after the staging: then the PLC has this load in hand, or is at
+// work on another one, and writing it again would have its orders made twice. nullopt: it has not, write.
+asio::awaitable<std::optional<run_result>> staged_and_overtaken(line& l, const domain::load& load)
+{
+    auto& store = l.env().store;
+    const auto picture = co_await look_at_plc(l);
+    const auto rows = co_await store.batches(l.name());
+    bool offered = false, taken = false, echoed = false;
+    for (const auto& b : rows) {
+        if (b.load != load.id || !domain::is_unfinished(b.state)) continue;
+        if (b.slot == 1) {
+            const auto stands = domain::judge_offer(picture.offer, b.order_key);
+            offered = stands == domain::offer::offered;
+            taken = stands == domain::offer::taken;
+        }
+        const auto image = picture.images.find(b.slot);
+        // An earlier run of the order may have left its name in the WRITE slot: only a new picture of it proves the taking.
+        echoed = echoed || (image != picture.images.end() && !is_stale(l.map(), &load, b.slot, image->second) && domain::decode_slot(l.map(), image->second).mo_id == b.order_key);
+    }
+    if (offered || (taken && echoed)) {
+        const auto text = fmt::format("load {} was not armed as far as the database knows, and the PLC has {} it: did a failover or a restore lose that? It is not written again", load.number, offered ? "been offered" : "taken");
+        core::log::warning(l.about(task_names::auto_sync_mo), "{}", text);
+        co_await store.set_load_state(l.hold(), load.id, offered ? domain::load_state::arming : domain::load_state::taken, domain::batch_state::loaded);
+        l.rows_changed();
+        run_result r;
+        r.changed = true;
+        r.detail = text;
+        co_return r;
+    }
+    if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
+    co_return std::nullopt;
+}
+
 // What is to be done before anything is fetched; nullopt: nothing, the line is free. The caller holds plc_writes().
 asio::awaitable<std::optional<run_result>> finish_present_load(line& l)
 {
@@ -326,6 +384,9 @@ asio::awaitable<std::optional<run_result>> finish_present_load(line& l)
         // Slots are blanked and offers withdrawn by the read cycle.
         if (open->withdrawing) co_return run_result::waiting(fmt::format("load {} is being withdrawn", open->number));
         if (!(co_await store.to_disarm(l.name())).empty()) co_return run_result::waiting(fmt::format("orders are being taken out of load {}", open->number));
+        if (open->state == domain::load_state::staged) {
+            if (auto overtaken = co_await staged_and_overtaken(l, *open)) co_return std::move(*overtaken);
+        }
         const auto outcome = co_await continue_load(l, std::move(*open));
         // Nothing of it was left: the line may be free.
         if (outcome.what != load_outcome::kind::withdrawn) co_return result_of(outcome);
@@ -342,12 +403,13 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     co_await l.look_at_person_pause();
     if (l.person_pause()) co_return paused_by_person(l);
     co_await wait_for_write_right(l);
+    plc_picture before;
     {
         const auto lock = co_await l.plc_writes().lock();
         if (auto present = co_await finish_present_load(l)) co_return std::move(*present);
         // Asked before Odoo is: a PLC that is not ready needs no orders.
-        const auto picture = co_await look_at_plc(l);
-        if (!picture.not_ready.empty()) co_return run_result::waiting(picture.not_ready);
+        before = co_await look_at_plc(l);
+        if (!before.not_ready.empty()) co_return run_result::waiting(before.not_ready);
     }
     // Without the lock: a slow Odoo keeps nobody from writing to the PLC.
     collected found;
@@ -360,6 +422,7 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     // Only a restart with another domain helps: not repeated like something that may be over soon.
     if (!wrong.empty()) co_return run_result::skipped(wrong);
     if (found.orders.empty()) {
+        co_await tell_made(l, before);
         run_result r;
         r.changed = !found.refused.empty();
         r.detail = fmt::format("no order to make ({} refused, {} without a silo component)", found.refused.size(), found.not_ours);
@@ -375,6 +438,7 @@ asio::awaitable<run_result> auto_sync_mo(line& l)
     // Paused while Odoo was asked: the orders stay there.
     if (l.person_pause()) co_return paused_by_person(l);
     co_await leave_out_made(l, picture, found.orders);
+    co_await tell_made(l, picture);
     if (found.orders.empty()) co_return run_result::skipped("the PLC has made the orders already");
     auto staged = co_await stage(l, picture.images, std::move(found.orders));
     if (!staged) co_return run_result::skipped("the orders were taken by another line or session meanwhile");

@@ -109,6 +109,12 @@ asio::awaitable<delivery_end> deliver_request(work& w)
     auto values = values_of(*request);
     const auto result = co_await attempt_call(w, "create_request", std::move(values), call, failed, answer);
     if (result == attempt_result::moved_on) co_return delivery_end::settled;
+    if (result == attempt_result::failed && is_final(*failed) && request->equipment_id) {
+        // The id was remembered, and the equipment may be gone by now; the client has forgotten it then.
+        const auto used = request->equipment_id;
+        if (auto f = co_await look_for(w, *request, there)) co_return co_await settle_failure(w, *f);
+        if (!there && request->equipment_id != used) co_return co_await back_off(w, *failed);
+    }
     if (result == attempt_result::failed) co_return co_await settle_failure(w, *failed);
     BATCHBRIDGE_CRASH_POINT("request.made");
     co_await env.store.requested(w.l.hold(), w.d, id, answer, equipment);

@@ -188,6 +188,8 @@ asio::awaitable<void> dispatcher::put_off(const store::delivery& d, line& l, std
     s.not_before = s.last + delay;
     if (away || fenced) {
         if (away) note_database(env_, failure);
+        // Nothing else may be writing for the line.
+        if (fenced) l.note_fenced(failure);
         core::log::debug(about, "delivery interrupted: {}", text);
         co_return;
     }
@@ -262,6 +264,12 @@ asio::awaitable<void> dispatcher::probe_until_closed()
 
 asio::awaitable<void> dispatcher::round()
 {
+    // A backlog goes out row by row, each by a look of its own: what an older look showed may be under way or unclear by now.
+    if (draining_ && clock::now() < next_drain_) {
+        asio::steady_timer pause(env_.executor, next_drain_);
+        co_await pause.async_wait(asio::use_awaitable);
+        if (stopping_ || suspect_) co_return;
+    }
     const auto lines = active_lines();
     if (lines.empty()) {
         co_await env_.deliveries.wait_until(clock::now() + std::chrono::milliseconds(200));
@@ -283,23 +291,16 @@ asio::awaitable<void> dispatcher::round()
             held_off = true;
             continue;
         }
-        if (draining_) {
-            const auto now = clock::now();
-            if (now < next_drain_) {
-                asio::steady_timer pause(env_.executor, next_drain_);
-                co_await pause.async_wait(asio::use_awaitable);
-            }
-            next_drain_ = clock::now() + drain_step * calls_of(row.kind);
-            // The row may have moved on during the pause; begin_attempt checks its version anyway.
-            if (stopping_ || suspect_) break;
-            if (!l->may_write()) continue;
-        }
         orders_.insert(row.odoo_id);
         if (row.kind == delivery_kind::finish) ++finishes_;
         if (row.kind == delivery_kind::consumption) ++consumptions_;
         // Owned by the group's callable, which outlives the coroutine's frame.
         auto copy = std::make_shared<store::delivery>(row);
         calls_.spawn(fmt::format("{} {}", domain::to_string(row.kind), row.mo_id), [this, copy, l]() { return deliver_one(*copy, *l); });
+        if (draining_) {
+            next_drain_ = clock::now() + drain_step * calls_of(row.kind);
+            co_return;
+        }
     }
     if (suspect_) co_return;
     auto wait = clock::duration(longest_wait);

@@ -111,7 +111,7 @@ asio::awaitable<bool> equipment_failure::remember(const domain::failure_event& e
         raise(clock_stands, fmt::format("the PLC shows the failure of {} ({}) at {} once more, after it was acknowledged: it is taken for the same one. If it is another one, the PLC's clock stands still",
                                         e.equipment_code, e.info, e.time_text));
     if (!stored.is_new) co_return false;
-    core::log::warning(about(e.equipment_code), "equipment failure: {} at {} ({}), stored as failure {}; its maintenance request waits, as this version does not send it to Odoo",
+    core::log::warning(about(e.equipment_code), "equipment failure: {} at {} ({}), stored as failure {}; its maintenance request is owed to Odoo",
                        e.info, core::to_iso(e.at), domain::to_string(e.source), stored.id);
     for (const auto& n : notes.raised) core::log::warning(about(e.equipment_code), "{}: {}", n.kind, n.text);
     // They were stored with the failure.

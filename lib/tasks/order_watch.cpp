@@ -18,6 +18,7 @@ namespace {
 
 constexpr auto not_now_pause = std::chrono::milliseconds(500);
 constexpr auto offered_pause = std::chrono::minutes(10);
+constexpr int many_unanswered = 3;
 
 core::log::fields about_watch()
 {
@@ -95,11 +96,16 @@ std::optional<store::watch_finding> judge_order(const store::watched_batch& w, c
     // Another change of the plan is told again: it is compared with the one that was told last.
     if (f.event == odoo_event::plan_changed) f.plan = domain::plan_of(*now);
     else if (f.told == w.told) return std::nullopt;
-    if (f.decision.alert) {
+    // Only confirmed orders are fetched: one that somebody has begun in Odoo would be forgotten without a word.
+    const bool forgotten = f.decision.fetched_again && now && now->state != order_state::confirmed;
+    if (f.decision.alert || forgotten) {
         store::alert_note alert;
         alert.kind = alert_kind(f.event);
         alert.subject = w.batch.mo_id;
         alert.text = fmt::format("{}: {}. {}", w.batch.mo_id, f.why, advice(f.event, f.decision.what, w.batch.state));
+        if (forgotten)
+            alert.text = fmt::format("{}: {}. It is taken out of the PLC, and not made again by itself: in Odoo it is '{}', and only confirmed orders are fetched. Make a new order of it, or make it by hand", w.batch.mo_id, f.why,
+                                     domain::to_string(now->state));
         f.alert = std::move(alert);
     }
     return f;
@@ -147,11 +153,13 @@ asio::awaitable<order_watch::asked> order_watch::ask(const std::function<asio::a
     if (failure) std::rethrow_exception(failure);
     if (text.empty()) {
         fault_.clear();
+        unanswered_ = 0;
         co_return asked::answered;
     }
-    // What is down, the dispatcher says.
-    if (answered) tell(fmt::format("the orders of the queue cannot be looked at in Odoo: {}", text));
-    co_return asked::failed;
+    // What is down, the dispatcher says. What gets no answer again and again while Odoo answers the probe, nobody else does.
+    unanswered_ = answered ? 0 : unanswered_ + 1;
+    if (answered || unanswered_ == many_unanswered) tell(fmt::format("the orders of the queue cannot be looked at in Odoo: {}", text));
+    co_return answered ? asked::refused : asked::no_answer;
 }
 
 void order_watch::tell(const std::string& fault)
@@ -285,7 +293,7 @@ asio::awaitable<void> order_watch::look_for_work(line& l)
     const std::function<asio::awaitable<void>()> call = [this, &answer, &what]() -> asio::awaitable<void> { answer = co_await env_.erp.fetch_confirmed(what); };
     const auto read = co_await ask(call);
     // Refused, a wrong domain perhaps: task 1 says it, and nothing is gained by asking often.
-    if (read == asked::failed) not_before_[l.name()] = clock::now() + offered_pause;
+    if (read == asked::refused) not_before_[l.name()] = clock::now() + offered_pause;
     if (read != asked::answered || answer.orders.empty()) co_return;
     for (const auto& item : answer.orders) {
         const auto* o = std::get_if<domain::order>(&item);

@@ -42,7 +42,12 @@ private:
     boost::asio::awaitable<void> look_for_work(line& l);
     boost::asio::awaitable<bool> idle(line& l);
     // One call to Odoo through the dispatcher's connections and breaker.
-    enum class asked { answered, failed, not_now };
+    enum class asked {
+        answered,
+        refused,     // Odoo said no
+        no_answer,   // or none that counts
+        not_now      // the breaker is open, or no connection free
+    };
     boost::asio::awaitable<asked> ask(const std::function<boost::asio::awaitable<void>()>& call);
     void tell(const std::string& fault);
     void failed(line& l, const std::exception_ptr& failure, const std::string& mo_id);
@@ -55,6 +60,7 @@ private:
     bool stopping_ = false, woken_ = false;
     std::uint64_t looks_ = 0;
     std::string fault_;                                         // of the last look, so that it is told once
+    int unanswered_ = 0;                                        // calls in a row
     // Orders that task 1 was woken for, by line: they are not looked for again for a while, whatever became of them.
     std::map<std::string, std::map<std::int64_t, clock::time_point>> offered_;
     std::map<std::string, clock::time_point> not_before_;       // by line: no look for work before then

@@ -23,6 +23,8 @@ std::string_view to_string(run_result::kind k) noexcept
 
 namespace {
 
+constexpr std::size_t many_texts = 50;
+
 bool is_failure(run_result::kind k)
 {
     return k == run_result::kind::unavailable || k == run_result::kind::failed;
@@ -146,17 +148,21 @@ bool periodic::tell(const run_result& r, bool already_told)
     if (!is_failure(r.what)) {
         if (!told_failure_) return false;
         told_failure_.reset();
+        told_texts_.clear();
         core::log::info(about, "runs again");
         return true;
     }
     const bool away = r.what == run_result::kind::unavailable;
-    // What is away fails in many words while it is away; the rest is the same failure in the same words.
-    const bool same = told_failure_ && told_failure_->what == r.what && (away || told_failure_->detail == r.detail);
+    // What is away fails in many words while it is away; the rest is the same failure in the same words, also when another one
+    // came between.
+    const bool same = told_failure_ && ((away && told_failure_->what == r.what) || told_texts_.contains(r.detail));
     if (already_told || same) {
         core::log::debug(about, "run failed, will be repeated: {}", r.detail);
         return false;
     }
     told_failure_ = r;
+    if (told_texts_.size() >= many_texts) told_texts_.clear();
+    told_texts_.insert(r.detail);
     if (away) core::log::warning(about, "run failed, will be repeated: {}", r.detail);
     else core::log::error(about, "run failed, will be repeated: {}", r.detail);
     return true;

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace batchbridge::tasks {
@@ -89,6 +90,7 @@ private:
     std::optional<finished_run> last_;
     std::string told_wait_;          // what the log said this task waits for
     std::optional<run_result> told_failure_;   // what the log says of this task; none after "runs again"
+    std::set<std::string> told_texts_;         // all it has said since then
     std::uint64_t runs_ = 0;
     unsigned failures_ = 0;
     bool enabled_, running_ = false, wanted_ = false, asked_for_ = false, stopping_ = false, looping_ = false;

@@ -71,6 +71,14 @@ bool ends_with_start_over(const domain::batch& b)
     return domain::is_unfinished(b.state) || b.state == batch_state::lost || b.state == batch_state::cancelling;
 }
 
+// A person has asked for its cancel, which ends it. Given up here it would be fetched and made again.
+asio::awaitable<bool> waits_for_its_cancel(line& l, const domain::batch& b)
+{
+    if (b.state != batch_state::lost) co_return false;
+    const auto stands = co_await l.env().store.standing_of(b.id);
+    co_return stands && stands->facts.cancel;
+}
+
 std::string figures(const domain::slot_reading& r)
 {
     std::vector<std::string> parts;
@@ -126,6 +134,8 @@ asio::awaitable<void> give_up_all(line& l, const shown_batches& shown, const std
         const auto rows = co_await l.env().store.batches(l.name());
         for (const auto& b : rows) {
             if (!ends_with_start_over(b)) continue;
+            const bool cancelled = co_await waits_for_its_cancel(l, b);
+            if (cancelled) continue;
             const bool archived = co_await give_up(l, b, shown, who, why, out);
             moved = moved || !archived;
         }

@@ -76,12 +76,13 @@ asio::awaitable<server_response> discard(tasks::line& l, const store::outbox_ent
     auto entry = entry_of(body, "api.discard");
     bool done = false;
     if (e.kind == delivery_kind::finish) {
-        const auto stands = co_await store.standing_of(e.batch_id);
+        const auto unclear_wait = l.env().config.odoo_unclear_wait;
+        const auto stands = co_await store.standing_of(e.batch_id, unclear_wait);
         if (!stands) co_return conflict("its batch is no longer in the queue");
         const auto decision = domain::decide_action(action::discard, stands->facts);
         if (decision.what == step::conflict) co_return conflict(decision.why);
         const auto seen = seen_of(stands->batch);
-        done = co_await store.discard_finish(l.hold(), e, seen, std::move(entry));
+        done = co_await store.discard_finish(l.hold(), e, seen, unclear_wait, std::move(entry));
     } else {
         done = co_await store.discard_delivery(l.hold(), e, std::move(entry));
     }

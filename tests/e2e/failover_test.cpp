@@ -104,6 +104,7 @@ TEST_CASE("a failover that lost a load: the PLC shows it and nothing is loaded o
     wait_until("the PLC to finish what it has", seconds(60), [&] { return made(p).size() >= 4; });
     // The one that had a live delivery is in progress in Odoo and not asked for; the other one is still confirmed.
     wait_until("the order to be refused", seconds(30), [&] { return p.count("alert where kind = 'order_refused' and state = 'open' and text like '%has made it already%'") >= 1; });
+    wait_until("both orders to be named", seconds(60), [&] { return p.sql("select count(distinct subject) from alert where kind in ('order_refused', 'made_unknown') and state = 'open'") == "2"; });
     // Other orders go on, also when they have overwritten what the PLC showed; a restart changes nothing.
     p.generate(2);
     p.wait_archived(4, seconds(60));

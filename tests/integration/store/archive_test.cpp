@@ -217,14 +217,14 @@ TEST_CASE("archived orders that Odoo still shows as open are flagged and exclude
     CHECK(b.await(b.db.excluded_orders("odoo")).empty());
     auto restored = identity(3);
     restored.create_date += 1us;
-    const auto flagged = b.await(b.db.flag_archived("line1", {identity(1), identity(2), restored, identity(4)}));
+    const auto flagged = b.await(b.db.flag_archived(b.h, {identity(1), identity(2), restored, identity(4)}));
     CHECK(flagged == std::vector<domain::order_identity>{identity(1)});
     CHECK(b.await(b.db.excluded_orders("odoo")) == std::vector<std::int64_t>{1});
     // Told with the flag, also if whoever has set it dies there.
     CHECK(b.value("select string_agg(subject || ' ' || count, ', ') from alert where line = 'line1' and kind = 'archived_but_open' and state = 'open'") == "WH/MO/00001 1");
-    CHECK(b.await(b.db.flag_archived("line1", {identity(1)})).size() == 1);
+    CHECK(b.await(b.db.flag_archived(b.h, {identity(1)})).size() == 1);
     CHECK(b.value("select string_agg(subject || ' ' || count, ', ') from alert where line = 'line1' and kind = 'archived_but_open' and state = 'open'") == "WH/MO/00001 2");
-    CHECK(b.await(b.db.flag_archived("line1", {})).empty());
+    CHECK(b.await(b.db.flag_archived(b.h, {})).empty());
 }
 
 TEST_CASE("an archived order whose cancel is on its way to Odoo is left out and not told as open")
@@ -403,4 +403,15 @@ TEST_CASE("a parked cancel of a batch in history neither holds back nor swallows
     REQUIRE(b.due().size() == 1);
     CHECK(b.due()[0].kind == domain::delivery_kind::cancel);
     CHECK(b.due()[0].batch_id == id);
+}
+
+TEST_CASE("what was told of an order in Odoo while its batch was here ends with the batch")
+{
+    store_bench b;
+    const auto batches = b.load(b.h, {1, 2});
+    for (const auto* kind : {"order_changed", "order_done_elsewhere"})
+        for (const auto* subject : {"WH/MO/00001", "WH/MO/00002"}) b.await(b.db.raise_alert(b.h, kind, subject, "look"));
+    b.await(b.db.archive(b.h, batches[0].id, history_status::completed, "", std::nullopt));
+    CHECK(b.count("alert where state = 'resolved' and subject = 'WH/MO/00001'") == 2);
+    CHECK(b.count("alert where state = 'open' and subject = 'WH/MO/00002'") == 2);
 }

@@ -190,7 +190,7 @@ std::vector<writing_function> writing_functions()
              store::as_seen batch;
              batch.state = batch_state::parked;
              batch.version = p.parked.version;
-             p.b.await(p.b.db.discard_finish(h, seen, batch, entry("api.discard", "booked by hand")));
+             p.b.await(p.b.db.discard_finish(h, seen, batch, std::chrono::seconds(120), entry("api.discard", "booked by hand")));
          },
          ""},
         {"retry_refusal",
@@ -199,6 +199,14 @@ std::vector<writing_function> writing_functions()
              p.b.await(p.b.db.retry_refusal(h, seen, entry("api.retry-refusal", "")));
          },
          ""},
+        {"flag_archived",
+         [](plant& p, const store::hold& h) {
+             const std::vector<domain::order_identity> orders{p.parked.order};
+             p.b.await(p.b.db.flag_archived(h, orders));
+         },
+         "insert into mo_histories (line, batch_id, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, run, batch_no, load, status, bom_id, finished_goods, quantity_goods, actual_weight_quantity_finished_goods, status_manufacturing, "
+         "status_operation, update_odoo, done_marked, created_at) select line, id, odoo_db, odoo_id, odoo_create_date, mo_id, order_key, run, batch_no, load, 'completed', bom_id, finished_goods, quantity_goods, "
+         "actual_weight_quantity_finished_goods, status_manufacturing, status_operation, update_odoo, done_marked, created_at from mo_batch where state = 'parked'"},
         {"record_refusals", [](plant& p, const store::hold& h) { p.b.await(p.b.db.record_refusals(h, {a_refusal()}, 1h)); }, ""},
         {"reset_refusals", [](plant& p, const store::hold& h) { p.b.await(p.b.db.reset_refusals(h)); }, ""},
         {"journal", [](plant& p, const store::hold& h) { p.b.await(p.b.db.journal(h, {entry("plc.load", "")})); }, ""},
@@ -381,7 +389,7 @@ TEST_CASE("a line with unfinished batches is not taken with another PLC address 
     store_bench b;
     const auto batches = b.load(b.h, {1});
     const std::vector<store::line_address> others{at("plc.elsewhere"), at("plc.line1", 503), at("plc.line1", 502, 2)};
-    for (const auto state : {batch_state::queued, batch_state::loading, batch_state::loaded, batch_state::running}) {
+    for (const auto state : {batch_state::queued, batch_state::loading, batch_state::loaded, batch_state::running, batch_state::cancelling}) {
         b.set_state(batches[0].id, state);
         const auto before = b.contents();
         for (const auto& other : others) {

@@ -154,7 +154,7 @@ TEST_CASE("a discarded finish archives its completed or parked batch as discarde
     for (const auto& x : batches) {
         CAPTURE(x.mo_id);
         const auto finish = seen(b, x.id, "finish");
-        REQUIRE(b.await(b.db.discard_finish(b.h, finish, as_it_is(b, x.id), entry("api.discard", "booked by hand"))));
+        REQUIRE(b.await(b.db.discard_finish(b.h, finish, as_it_is(b, x.id), 120s, entry("api.discard", "booked by hand"))));
         CHECK(b.value(fmt::format("select state || ': ' || last_error from odoo_outbox where id = {}", finish.id)) == "discarded: booked by hand");
         CHECK(b.value(fmt::format("select status || ': ' || notes from mo_histories where batch_id = {}", x.id)) == "discarded: booked by hand");
         CHECK(b.count(fmt::format("mo_histories_consumption c join mo_histories h on h.id = c.history_id where h.batch_id = {} and c.actual > 0", x.id)) == 1);
@@ -184,7 +184,7 @@ TEST_CASE("a finish that is no longer as it was seen is not discarded and its ba
         const auto x = as_it_is(b, id);
         change(b, id);
         const auto before = b.contents();
-        CHECK_FALSE(b.await(b.db.discard_finish(b.h, finish, x, entry("api.discard", "booked by hand"))));
+        CHECK_FALSE(b.await(b.db.discard_finish(b.h, finish, x, 120s, entry("api.discard", "booked by hand"))));
         CHECK(b.contents() == before);
     }
 }
@@ -200,7 +200,7 @@ TEST_CASE("of a finish that is begun and discarded at once either it is sent or 
     outcome<bool> discarded;
     outcome<std::optional<std::int64_t>> begun;
     const boost::json::value values = boost::json::object();
-    b.race(b.db.discard_finish(b.h, finish, x, entry("api.discard", "booked by hand")), discarded, b.other_db.begin_attempt(b.h, d, "write_final", values), begun,
+    b.race(b.db.discard_finish(b.h, finish, x, 120s, entry("api.discard", "booked by hand")), discarded, b.other_db.begin_attempt(b.h, d, "write_final", values), begun,
            fmt::format("select from odoo_outbox where id = {} for update", d.id));
     REQUIRE(discarded.value);
     REQUIRE(begun.value);
@@ -208,6 +208,25 @@ TEST_CASE("of a finish that is begun and discarded at once either it is sent or 
     CHECK(b.count("mo_batch") == (*discarded.value ? 0 : 1));
     CHECK(b.count("mo_histories") == (*discarded.value ? 1 : 0));
     CHECK(b.delivery_state(id, "finish") == (*discarded.value ? "discarded" : "sending"));
+}
+
+TEST_CASE("a finish is not discarded while its last write may still take effect")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1}).front().id;
+    backing_off(b, id);
+    const auto attempt = b.await(b.db.begin_attempt(b.h, b.delivery(id, "finish"), "write_final", boost::json::object())).value();
+    b.await(b.db.end_attempt(b.h, attempt, domain::call_outcome::unclear, "timeout"));
+    b.await(b.db.retry_later(b.h, b.delivery(id, "finish"), 1h, "timeout"));
+    const auto finish = seen(b, id, "finish");
+    CHECK(b.await(b.db.standing_of(id, 120s)).value().facts.unclear);
+    CHECK_FALSE(b.await(b.db.discard_finish(b.h, finish, as_it_is(b, id), 120s, entry("api.discard", "booked by hand"))));
+    CHECK(b.delivery_state(id, "finish") == "due");
+    CHECK(b.count("mo_histories") == 0);
+    b.change("update odoo_attempt set started_at = now() - interval '121 seconds'");
+    CHECK_FALSE(b.await(b.db.standing_of(id, 120s)).value().facts.unclear);
+    CHECK(b.await(b.db.discard_finish(b.h, finish, as_it_is(b, id), 120s, entry("api.discard", "booked by hand"))));
+    CHECK(b.value("select status from mo_histories") == "discarded");
 }
 
 TEST_CASE("another delivery than a finish is discarded alone with who and why")

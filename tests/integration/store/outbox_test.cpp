@@ -213,6 +213,23 @@ TEST_CASE("a parked consumption stays parked with the newest totals, and its bat
     CHECK(kinds(b.due()) == names{"finish 1"});
 }
 
+TEST_CASE("live values that a crash left as being sent end when their finish is parked")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1})[0].id;
+    b.dose(id, "10");
+    // Killed between the attempt and its end.
+    REQUIRE(b.await(b.db.begin_attempt(b.h, b.delivery(id, "consumption"), "write_consumption", boost::json::array())));
+    b.complete(id, "30");
+    REQUIRE(b.delivery_state(id, "consumption") == "sending");
+    b.await(b.db.park(b.h, b.delivery(id, "finish"), "refused"));
+    CHECK(b.delivery_state(id, "consumption") == "discarded");
+    CHECK(b.delivery_state(id, "finish") == "parked");
+    CHECK(b.value("select last_error from odoo_outbox where kind = 'consumption'") == "its finish is parked");
+    CHECK(b.await(b.db.retry_batch(b.h, id, entry("api.retry", ""))));
+    CHECK(b.delivery_state(id, "consumption") == "discarded");
+}
+
 TEST_CASE("parking an older version than the present one parks neither the row nor its batch")
 {
     store_bench b;
@@ -374,4 +391,17 @@ TEST_CASE("deliveries for another database than the configured one are named by 
     CHECK(b.value("select text from alert where kind = 'foreign_database' and state = 'open'") == "ODOO_DB is restored; deliveries for another database are kept and not sent: odoo WH/MO/00001, odoo WH/MO/00002");
     CHECK(b.await(b.db.note_foreign_deliveries(b.h, "odoo")).empty());
     CHECK(b.count("alert where state = 'open'") == 0);
+}
+
+TEST_CASE("a row that is given up ends the alert of the configuration it was the last to wait for")
+{
+    store_bench b;
+    const auto id = b.load(b.h, {1}).front().id;
+    b.dose(id, "5");
+    const auto d = b.delivery(id, "consumption");
+    CHECK(b.await(b.db.wait_for_configuration(b.h, d, 60s, "no right")));
+    REQUIRE(b.count("alert where kind = 'odoo_configuration' and state = 'open'") == 1);
+    b.await(b.db.discard(b.h, d, "the batch has completed"));
+    CHECK(b.delivery_state(id, "consumption") == "discarded");
+    CHECK(b.count("alert where kind = 'odoo_configuration' and state = 'open'") == 0);
 }

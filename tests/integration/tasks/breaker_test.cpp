@@ -45,6 +45,37 @@ TEST_CASE("nothing is sent while the probe fails, and the backlog goes out at fi
     CHECK(b.env->board.is_up("odoo"));
 }
 
+TEST_CASE("while a backlog is sent an attempt without an end still holds its order back")
+{
+    delivery_bench b;
+    bool down = true;
+    b.erp.before = [&down](const std::string&) {
+        if (down) throw not_reached();
+    };
+    for (int n = 1; n <= 4; ++n) b.erp.add(n);
+    const auto live = [&b](int n) { b.owe(b.batch(n, "running", {{101, "5"}}), "consumption"); };
+    live(1);
+    b.await("the open breaker", [&] { return b.service->deliveries().breaker_open(); });
+    for (int n = 2; n <= 4; ++n) live(n);
+    b.sql("update odoo_outbox set next_at = now() - make_interval(secs => 100 - odoo_id) returning 1");
+    // One of the last order's, whose end could not be stored, say: begun while the first deliveries go out.
+    bool begun = false;
+    b.erp.before = [&b, &begun](const std::string& call) {
+        if (begun || call != "read 1") return;
+        begun = true;
+        b.sql("insert into odoo_attempt (line, outbox_id, odoo_db, odoo_id, batch_id, version, call, \"values\", epoch) select line, id, odoo_db, odoo_id, batch_id, version, 'write_consumption', '[]', 1 from odoo_outbox where odoo_id = 4 "
+              "returning 1");
+    };
+    b.await("the backlog", [&] { return b.count("odoo_outbox where state = 'sent'") == 3; }, 20s);
+    b.run_for(1500ms);
+    CHECK(b.erp.count("read 4") == 0);
+    CHECK(b.erp.count("write_consumption 4") == 0);
+    // It goes when the wait is over.
+    b.sql("update odoo_attempt set started_at = now() - interval '3 minutes' where outcome is null returning 1");
+    b.wake();
+    b.await("the last", [&] { return b.count("odoo_outbox where state = 'sent'") == 4; });
+}
+
 TEST_CASE("a probe that Odoo itself refuses closes the breaker: deliveries then wait with an alert that says why")
 {
     delivery_bench b;

@@ -205,6 +205,34 @@ TEST_CASE("a changed plan takes a waiting order out to be fetched again, and is 
     CHECK(b.count("journal where what = 'watch.plan_changed' and answer like '%quantity 100 kg, now 90 kg%'") == 1);
 }
 
+TEST_CASE("a changed order that somebody has begun is taken out with an alert")
+{
+    delivery_bench b;
+    b.erp.add(1).state = order_state::progress;
+    b.batch(1, "loaded", {{101, "0"}});
+    plan(b, 1);
+    b.erp.orders[1].components[0].planned = 120;
+    look(b);
+    CHECK(state(b) == "cancelling plan_changed");
+    CHECK(alerts(b) == "order_changed x1");
+    CHECK_THAT(b.sql("select text from alert"), Catch::Contains("'progress'") && Catch::Contains("only confirmed orders"));
+}
+
+TEST_CASE("a watch that fails again and again while Odoo answers the probe is told once")
+{
+    delivery_bench b;
+    b.erp.add(1);
+    b.batch(1, "running", {{101, "5"}});
+    b.erp.before = [](const std::string& call) {
+        if (call == "read_orders") throw no_answer();
+    };
+    const auto log = b.logged([&] {
+        for (int n = 1; n <= 5; ++n) look(b);
+    });
+    CHECK(b.erp.count("read_orders") == 5);
+    CHECK(occurrences(log, "the orders of the queue cannot be looked at in Odoo") == 1);
+}
+
 TEST_CASE("an answer overtaken by our own attempt changes nothing")
 {
     delivery_bench b;

@@ -651,3 +651,107 @@ TEST_CASE("a load whose arming never reached the PLC and an acknowledgement that
     CHECK(p.count("plc_duty where done_at is null") == 0);
     CHECK(p.device->read_area.at(4).at(76) == 1);
 }
+
+TEST_CASE("a load that is staged as far as the database knows and stands in the PLC is not written again")
+{
+    plant p;
+    const auto id = p.load(ours, "loading");
+    p.sql("update mo_batch set batch_no = 1");
+    p.sql("update plc_load set state = 'staged'");
+    figures recipe;
+    recipe.order = ours;
+    recipe.batch_no = 1;
+    p.device->write_area.at(2) = domain::empty_slot(p.map);
+    p.device->write_area.at(0) = bb_test::encode(recipe);
+    SECTION("offered")
+    {
+        p.device->write_area.at(0).at(76) = 0;
+        p.await(tasks::auto_sync_mo(p.line()));
+        CHECK(p.sql("select state from plc_load") == "arming");
+    }
+    SECTION("taken and shown")
+    {
+        p.device->write_area.at(0).at(76) = 1;
+        auto f = shown(ours, 100);
+        f.batch_no = 1;
+        p.device->read_area.at(0) = bb_test::encode(f);
+        p.await(tasks::auto_sync_mo(p.line()));
+        CHECK(p.sql("select state from plc_load") == "taken");
+    }
+    CHECK(p.state(id) == "loaded");
+    CHECK(p.count("journal where what = 'plc.load'") == 0);
+}
+
+TEST_CASE("a name that an earlier run of the order left in WRITE slot 1 does not stand for the load that is staged now")
+{
+    plant p;
+    p.load(ours, "loading");
+    p.sql("update mo_batch set batch_no = 1");
+    p.sql("update plc_load set state = 'staged'");
+    figures recipe;
+    recipe.order = ours;
+    recipe.batch_no = 1;
+    p.device->write_area.at(2) = domain::empty_slot(p.map);
+    p.device->write_area.at(0) = bb_test::encode(recipe);
+    p.device->write_area.at(0).at(76) = 1;
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.sql("select state from plc_load") == "arming");
+    CHECK(p.count("journal where what = 'plc.load'") == 1);
+}
+
+TEST_CASE("a staged load is not written over orders that the PLC has in hand and the database does not know")
+{
+    plant p;
+    p.load(ours, "loading");
+    p.sql("update mo_batch set batch_no = 1");
+    p.sql("update plc_load set state = 'staged'");
+    p.device->write_area.at(2) = domain::empty_slot(p.map);
+    auto f = shown("WH/MO/00088", 100);
+    f.batch_no = 5;
+    p.device->read_area.at(4) = bb_test::encode(f);
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.sql("select state from plc_load") == "staged");
+    CHECK(p.count("journal where what = 'plc.load'") == 0);
+    CHECK(p.alert("unknown_in_plc", "plc") == "open");
+    // It ends with the PLC's work.
+    f.manufacturing = 1;
+    p.device->read_area.at(4) = bb_test::encode(f);
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.alert("unknown_in_plc", "plc") == "resolved");
+    CHECK(p.sql("select state from plc_load") == "arming");
+}
+
+TEST_CASE("an order that the PLC made and the database does not know is named by an alert, also when Odoo does not offer it")
+{
+    plant p;
+    auto f = shown("WH/MO/00088", 100, 1);
+    f.batch_no = 5;
+    // What stood there before our first load is another program's.
+    p.device->read_area.at(4) = bb_test::encode(f);
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.count("alert where kind = 'made_unknown'") == 0);
+    p.archive(p.load(ours));
+    p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.count("alert where kind = 'made_unknown'") == 0);
+    f = shown("WH/MO/00089", 100, 1);
+    f.batch_no = 6;
+    p.device->read_area.at(5) = bb_test::encode(f);
+    for (int i = 0; i < 2; ++i) p.await(tasks::auto_sync_mo(p.line()));
+    CHECK(p.sql("select subject || ' ' || state || ' ' || count from alert where kind = 'made_unknown'") == "WH/MO/00089 open 1");
+    CHECK(p.sql("select text from alert where kind = 'made_unknown'").find("READ slot 6, 1") != std::string::npos);
+}
+
+TEST_CASE("a lost batch whose cancel a person has asked for is not given up by start-over and made again")
+{
+    plant p;
+    const auto id = p.load(ours, "lost");
+    store::journal_entry e;
+    e.what = "api.cancel";
+    e.who = "shift lead";
+    REQUIRE(p.await(p.rows->ask_cancel(p.hold(), id, e)));
+    const auto done = p.await(tasks::start_over(p.line(), "shift lead", "the PLC was exchanged"));
+    CHECK(done.reset == 0);
+    CHECK(p.state(id) == "lost");
+    CHECK(p.sql("select state from odoo_outbox where kind = 'cancel'") == "due");
+    CHECK(p.count("mo_histories") == 0);
+}

@@ -126,6 +126,30 @@ TEST_CASE("a missing right for requests is a configuration wait with an alert, a
     CHECK(b.state_of(row) == "due");
 }
 
+TEST_CASE("equipment that was deleted in Odoo is looked for again and does not park its request")
+{
+    delivery_bench b;
+    b.erp.equipment["SILO-103"] = 7;
+    b.erp.before = [&b](const std::string& call) {
+        if (call != "create_request" || b.erp.count(call) > 1) return;
+        // The client forgets the id when Odoo says so (h10).
+        b.erp.equipment.clear();
+        throw refused(domain::error_class::park, "the record it refers to does not exist", "odoo.exceptions.ValidationError");
+    };
+    const auto row = failure(b);
+    b.await("the request", [&] { return b.state_of(row) == "sent"; });
+    REQUIRE(b.erp.requests.size() == 1);
+    CHECK_FALSE(b.erp.requests.front().equipment_id);
+    CHECK(b.count("alert where kind = 'failure_equipment' and state = 'open'") == 1);
+    // Any other no parks.
+    b.erp.equipment["SILO-103"] = 8;
+    b.erp.before = [](const std::string& call) {
+        if (call == "create_request") throw refused(domain::error_class::park, "no e-mail address");
+    };
+    const auto next = failure(b, "SILO-103", "batchbridge-2");
+    b.await("the parking", [&] { return b.state_of(next) == "parked"; });
+}
+
 TEST_CASE("requests are made one at a time")
 {
     delivery_bench b;

@@ -109,6 +109,29 @@ TEST_CASE("while a line is idle the watch finds a new order by one short fetch a
     CHECK(b.erp.count("fetch") == fetches);
 }
 
+TEST_CASE("a look for new orders that got no answer is repeated with the next look")
+{
+    sync_bench b(settings{{"SYNC_INTERVAL", "1h"}});
+    b.await("the first run", [&] { return b.erp.count("fetch") >= 1; });
+    b.run_for(500ms);
+    bool failed = false;
+    b.erp.before = [&failed](const std::string& call) {
+        if (call != "fetch" || failed) return;
+        failed = true;
+        throw no_answer();
+    };
+    b.erp.add(9);
+    b.await("the lost answer", [&] {
+        b.service->watch().wake();
+        return failed;
+    });
+    b.await("the queue", [&] {
+        b.service->watch().wake();
+        return b.count("mo_batch") == 1;
+    });
+    CHECK(b.queue() == "9");
+}
+
 TEST_CASE("an order that is not ours wakes task 1 once and not with every look")
 {
     sync_bench b(settings{{"SYNC_INTERVAL", "1h"}});

@@ -59,6 +59,22 @@ TEST_CASE("a discarded finish archives its batch as discarded with who and why a
     }
 }
 
+TEST_CASE("a finish is not given up while its last write may still take effect: 409 says so")
+{
+    web_bench b;
+    b.ready();
+    const auto id = b.batch({"completed", 100, true, "due"});
+    b.sql("insert into odoo_attempt (line, outbox_id, odoo_db, odoo_id, batch_id, version, call, \"values\", epoch) select line, id, odoo_db, odoo_id, batch_id, version, 'button_mark_done', '{}', 1 from odoo_outbox where batch_id = " +
+          std::to_string(id));
+    const auto target = "outbox/" + finish_of(b, id) + "/discard";
+    const auto r = b.post(target, why);
+    CHECK(r.status == 409);
+    CHECK_THAT(r.error(), Contains("ODOO_UNCLEAR_WAIT"));
+    CHECK(b.state(id) == "completed");
+    b.sql("update odoo_attempt set started_at = now() - interval '1 hour'");
+    CHECK(b.post(target, why).status == 202);
+}
+
 TEST_CASE("a discard of another kind ends the row and what is over or in flight is 409")
 {
     web_bench b;

@@ -27,7 +27,7 @@ const odoo_event events[] = {odoo_event::gone, odoo_event::done, odoo_event::pla
 struct cell {
     const char* row;
     batch_state state;
-    const char* facts;   // words of: dosed, accepted, finish=<state>, cancel=<state>
+    const char* facts;   // words of: dosed, accepted, unclear, finish=<state>, cancel=<state>
     const char* done;
 };
 
@@ -39,6 +39,7 @@ batch_facts facts_of(const cell& c)
     const auto has = [&](const std::string& word) { return (" " + words + " ").find(" " + word + " ") != std::string::npos; };
     f.dosed = has("dosed");
     f.accepted = has("accepted");
+    f.unclear = has("unclear");
     for (const auto s : {delivery_state::due, delivery_state::sending, delivery_state::parked}) {
         if (has("finish=" + std::string(domain::to_string(s)))) f.finish = s;
         if (has("cancel=" + std::string(domain::to_string(s)))) f.cancel = s;
@@ -74,6 +75,8 @@ constexpr const char* accepted = "conflict: Odoo has accepted something of it, o
 constexpr const char* cancel_goes = "conflict: its cancel is on its way to Odoo already";
 constexpr const char* cancel_sent = "conflict: its cancel is being sent to Odoo at this moment: ask again when that has ended";
 constexpr const char* something_sent = "conflict: something of it is being sent to Odoo at this moment: ask again when that has ended";
+constexpr const char* finish_unclear =
+    "conflict: the last write of it to Odoo got no answer and may still take effect there: ask again when ODOO_UNCLEAR_WAIT has passed since it was begun";
 constexpr const char* finish_sent = "conflict: its finish is being sent to Odoo at this moment: ask again when that has ended";
 
 const std::vector<cell> table{
@@ -154,6 +157,8 @@ const std::vector<cell> table{
     {"discard", s::parked, "cancel=parked", "conflict: it has no finish to discard"},
     {"discard", s::completed, "dosed finish=due", "archive_discarded"},
     {"discard", s::completed, "dosed finish=sending", finish_sent},
+    {"discard", s::completed, "dosed accepted unclear finish=due", finish_unclear},
+    {"discard", s::parked, "dosed accepted unclear finish=parked", finish_unclear},
     {"discard", s::completed, "dosed accepted", "conflict: it has no finish to discard"},
     {"discard", s::cancelling, "", "conflict: it has no finish to discard: the batch is cancelling"},
     // --- Odoo: cancelled or missing

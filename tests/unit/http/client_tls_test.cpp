@@ -122,7 +122,7 @@ TEST_CASE("an expired certificate is refused as configuration, and says that it 
     CHECK(peer::send(ioc, careless, get()).answer);
 }
 
-TEST_CASE("a self-signed certificate is refused, unless it is the CA file itself; its name is checked then too")
+TEST_CASE("a self-signed certificate is refused unless it is the CA file itself, and its name is checked then too")
 {
     asio::io_context ioc;
     self_signed own("erp.example");

@@ -225,3 +225,36 @@ TEST_CASE("the lease is asked for orders and writes, not for version, login and 
     b.run(b.client().cancel(65));
     CHECK(b.peer.complaints() == std::vector<std::string>{});
 }
+
+TEST_CASE("nothing is written when the version was lost again while the login lasted")
+{
+    bench b;
+    b.peer.expect_login();
+    auto& client = b.client();
+    b.run(client.connect());
+    // A read that is under way when the server goes down for an upgrade, and whose answer comes in the middle of the next login.
+    b.peer.expect_body("<html>restarting</html>", 502, "text/html");
+    b.peer.hold_back(400ms);
+    bool read_ended = false;
+    asio::co_spawn(b.ioc, client.read_order(6), [&](std::exception_ptr e, const std::optional<domain::order>&) { read_ended = e != nullptr; });
+    b.ioc.restart();
+    const auto until = std::chrono::steady_clock::now() + 5s;
+    while (b.peer.requests().size() < 3 && std::chrono::steady_clock::now() < until) b.ioc.run_one_for(10ms);
+    REQUIRE(b.peer.requests().size() == 3);
+    b.peer.expect(recorded("a05"), match::answer_only);
+    auto version = recorded("a00");
+    version.response.at("body").at("result").as_object()["server_version"] = "20.0";
+    b.peer.expect(version);
+    b.peer.expect(recorded("a01"));
+    b.peer.hold_back(1200ms);
+    const auto e = b.fail(client.cancel(65));
+    CHECK(read_ended);
+    CHECK(e.outcome() == call_outcome::not_sent);
+    CHECK(b.peer.complaints() == std::vector<std::string>{});
+    // Asked again, it is what it is.
+    b.peer.expect(version);
+    const auto again = b.fail(client.cancel(65));
+    CHECK(again.decision() == error_class::configuration);
+    CHECK_THAT(again.what(), Contains("20.0"));
+    CHECK(b.peer.complaints() == std::vector<std::string>{});
+}

@@ -4,6 +4,7 @@
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -303,6 +304,10 @@ asio::awaitable<void> server::serve(tcp::socket socket)
     steps_.pop_front();
     const headers sent = [&request](const char* name) { return std::string(request[name]); };
     check(s, std::string(request.method_string()), std::string(request.target()), sent, body);
+    if (s.late > 0ms) {
+        asio::steady_timer timer(socket.get_executor(), s.late);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
     if (s.silent) {
         char sink[64];
         while (!ec) co_await socket.async_read_some(asio::buffer(sink), asio::redirect_error(asio::use_awaitable, ec));

@@ -64,6 +64,8 @@ public:
     void expect_body(std::string body, unsigned status = 200, std::string content_type = "application/json");
     // Any request; no answer, ever.
     void expect_silence();
+    // The answer that was expected last is held back for so long.
+    void hold_back(std::chrono::milliseconds time) { steps_.back().late = time; }
     // Requests that are compared with no recording must go to this path; empty: to any.
     void only_path(std::string path) { only_path_ = std::move(path); }
 
@@ -82,6 +84,7 @@ private:
         std::string raw, body, content_type;
         unsigned status = 200;
         bool silent = false;
+        std::chrono::milliseconds late{};
     };
     asio::awaitable<void> accept(asio::ip::tcp::acceptor acceptor);
     asio::awaitable<void> serve(asio::ip::tcp::socket socket);

@@ -170,7 +170,7 @@ TEST_CASE("scada: an answer without a status, or a fault of Odoo's, is what it i
     CHECK(b.peer.complaints() == none);
 }
 
-TEST_CASE("scada: done carries the produced quantity and when the batch ended, L-48 in UTC; 0 is never sent")
+TEST_CASE("scada: done carries the produced quantity and when the batch ended, L-48 in UTC, and 0 is never sent")
 {
     scada_bench b;
     b.expect_open();

@@ -147,3 +147,13 @@ TEST_CASE("session: where /jsonrpc is closed the version is unknown, and the mod
     CHECK_FALSE(b.run(b.client().connect()).verified);
     CHECK(b.peer.complaints() == none);
 }
+
+TEST_CASE("session: the session's id that a peer sends back never reaches the error")
+{
+    scada_bench b;
+    b.peer.expect(recorded("a00"));
+    b.peer.expect_body(R"({"jsonrpc":"2.0","id":$ID,"result":{"status":"success","uid":6,"session_id":"5e55i0n-1d"}})");
+    b.expect_result(R"({"status":"error","message":"no such thing in session 5e55i0n-1d"})");
+    const auto e = b.fail(b.client().cancel(7));
+    CHECK_THAT(e.what(), Contains("no such thing in session ***") && !Contains("5e55i0n"));
+}

@@ -172,7 +172,7 @@ TEST_CASE("the log says what changed in how a task fails, not every attempt")
 {
     fixture f;
     // Empty: the run is good. A leading '!' is of kind rejected; '~' is told by somebody else.
-    const std::vector<std::pair<std::string, bool>> runs{{"", false}, {"!a", true}, {"!a", false}, {"!b", true}, {"~away", false}, {"!b", false}, {"", true}, {"", false},
+    const std::vector<std::pair<std::string, bool>> runs{{"", false}, {"!a", true}, {"!a", false}, {"!b", true}, {"~away", false}, {"!b", false}, {"!a", false}, {"", true}, {"", false},
                                                           {"x", true}, {"y", false}, {"!a", true}, {"", true}, {"~away", false}, {"", false}};
     auto p = f.make(1h, true, [&]() -> asio::awaitable<run_result> {
         const auto& what = runs.at(static_cast<std::size_t>(f.runs++)).first;
