@@ -355,6 +355,7 @@ asio::awaitable<void> line::serve()
         auto* p = t.get();
         group.spawn(p->name(), [p]() { return p->loop(); });
     }
+    running_ = &group;
     std::exception_ptr failure;
     try {
         while (held_ && !stopping_) co_await changed_.wait();
@@ -370,8 +371,15 @@ asio::awaitable<void> line::serve()
         core::log::warning(about, "{}", failure ? "stopping" : "the line's lock is no longer certain: its tasks stop until it is taken again");
     }
     co_await group.join();
+    running_ = nullptr;
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     if (failure) std::rethrow_exception(failure);
+}
+
+void line::cut_off()
+{
+    device_->interrupt();
+    if (running_ != nullptr) running_->cancel();
 }
 
 asio::awaitable<void> line::look_at_person_pause()

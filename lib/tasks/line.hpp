@@ -43,6 +43,8 @@ public:
     void lease_up();
     // Graceful end: running runs finish, no new ones start.
     void stop();
+    // The time for that is over: running runs are cancelled. Cancelling run() alone does not reach them while it waits for their end.
+    void cut_off();
 
     const std::string& name() const noexcept { return config_.name; }
     const core::line_config& config() const noexcept { return config_; }
@@ -102,6 +104,7 @@ private:
         std::string outcome, detail;
     };
     std::map<std::string, recorded> recorded_;
+    core::task_group* running_ = nullptr;   // the tasks, while the line is served
     store::hold hold_;
     std::uint64_t lock_session_ = 0;
     std::atomic<std::int64_t> write_from_{0};   // steady_clock count; asked on the PLC thread

@@ -136,7 +136,7 @@ asio::awaitable<void> service::run()
     }
     if (late) {
         core::log::warning({}, "still running, cancelled now: {}", main.names());
-        for (auto& l : lines_) l->device().interrupt();
+        for (auto& l : lines_) l->cut_off();
         main.cancel();
         bool stuck = false;
         try {
