@@ -47,7 +47,20 @@ phase_end build
 
 export ASAN_OPTIONS=detect_stack_use_after_return=0:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS="second_deadlock_stack=1 halt_on_error=1 suppressions=$root/tests/support/tsan.supp"
-total=0 failed=0
+total=0 failed=0 again=""
+# Whole processes have deadlines, and a machine that others use too may miss one: what failed beside other tests is run once
+# more by itself. Both outcomes are printed, and named again at the end; a unit test gets no second chance.
+once_more() {
+    local names
+    names=$(sed -n 's/^\t *[0-9]* - \(.*\) (.*)$/\1/p' "$log" | paste -sd'|')
+    if [ "$1" != unit ] && ctest --test-dir "build/$preset" --rerun-failed --output-on-failure --no-tests=error -j 1 >"$log" 2>&1; then
+        echo "tests: passed when run by itself: $names"
+        again="$again${again:+|}$names"
+    else
+        grep -vE '^ *[0-9]+/[0-9]+ Test +#[0-9]+: .*Passed|^ *Start +[0-9]+:' "$log" || true
+        failed=1
+    fi
+}
 # One group after the other: what measures time must not run beside what eats it.
 run_group() {
     local label=$1 parallel=$2 args=(--test-dir "build/$preset" --output-on-failure --no-tests=ignore -L "^$1\$" -j "$2")
@@ -58,10 +71,10 @@ run_group() {
         grep -E '% tests passed|No tests' "$log" || true
     else
         grep -vE '^ *[0-9]+/[0-9]+ Test +#[0-9]+: .*Passed|^ *Start +[0-9]+:' "$log" || true
-        failed=1
     fi
     local n
     n=$(sed -n 's/.* out of \([0-9]*\)$/\1/p' "$log" | tail -1)
+    [ $code -eq 0 ] || once_more "$label"
     total=$((total + ${n:-0}))
     phase_end "$label (${n:-0})"
 }
@@ -93,6 +106,7 @@ if [ $total -eq 0 ]; then
     echo "tests: no test ran${filter:+ (nothing matches '$filter')}" >&2
     exit 1
 fi
+[ -z "$again" ] || echo "tests: failed beside others and passed by themselves, look into them: $again"
 [ $failed -eq 0 ] && verdict=passed || verdict=FAILED
 echo "tests: $verdict, $total test(s) in $((SECONDS - started)) s with preset $preset: $phases"
 exit $failed
