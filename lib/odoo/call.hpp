@@ -31,6 +31,14 @@ struct call {
         return *this;
     }
     std::string operation() const { return model + "." + method; }
+    // As execute_kw and call_kw take them: the records first, where the method works on some.
+    boost::json::array by_position() const
+    {
+        boost::json::array out;
+        if (ids) out.emplace_back(boost::json::array(ids->begin(), ids->end()));
+        for (const auto& [name, value] : positional) out.push_back(value);
+        return out;
+    }
 
     std::string model, method;
     purpose why;

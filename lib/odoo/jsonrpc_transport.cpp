@@ -51,20 +51,13 @@ asio::awaitable<http_transport::session> jsonrpc_transport::login(const std::str
 
 asio::awaitable<answer> jsonrpc_transport::send(const call& c, const session& s, time_point limit)
 {
-    json::array positional;
-    if (c.ids) {
-        json::array ids;
-        for (const auto id : *c.ids) ids.emplace_back(id);
-        positional.emplace_back(std::move(ids));
-    }
-    for (const auto& [name, value] : c.positional) positional.push_back(value);
     json::array args;
     args.emplace_back(options().db);
     args.emplace_back(s.uid);
     args.emplace_back(s.secret);
     args.emplace_back(c.model);
     args.emplace_back(c.method);
-    args.emplace_back(std::move(positional));
+    args.emplace_back(c.by_position());
     args.emplace_back(c.keyword);
     json::object params;
     params["service"] = "object";

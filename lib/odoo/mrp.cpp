@@ -53,6 +53,17 @@ json::array condition(const char* field, const char* op, json::value value)
     return c;
 }
 
+call search_one(const char* model, json::array domain, purpose why)
+{
+    call c(model, "search_read", why);
+    c.with("domain", std::move(domain));
+    json::array fields;
+    fields.emplace_back("id");
+    c.keyword["fields"] = std::move(fields);
+    c.keyword["limit"] = 1;
+    return c;
+}
+
 json::array id_list(const std::vector<std::int64_t>& ids)
 {
     json::array out;
@@ -121,14 +132,9 @@ asio::awaitable<server_info> mrp::connect()
 
 asio::awaitable<void> mrp::probe()
 {
-    call c(production, "search_read", purpose::open);
     json::array domain;
     domain.emplace_back(condition("state", "=", "confirmed"));
-    c.with("domain", std::move(domain));
-    json::array fields;
-    fields.emplace_back("id");
-    c.keyword["fields"] = std::move(fields);
-    c.keyword["limit"] = 1;
+    auto c = search_one(production, std::move(domain), purpose::open);
     const auto operation = c.operation();
     const auto answer = co_await ask(std::move(c));
     if (!answer.is_array()) throw nonsense(operation, fmt::format("the answer is {}, expected a list", kind_of(answer)));

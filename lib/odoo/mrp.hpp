@@ -34,6 +34,8 @@ public:
 protected:
     transport& way() const { return *way_; }
     boost::asio::awaitable<boost::json::value> ask(call c);
+    // For the check: Odoo's own no, that repeating would not change, comes back in `no`; anything else is thrown.
+    boost::asio::awaitable<boost::json::value> ask_for_check(call c, std::optional<error>& no);
     // The orders of this domain, as many as `limit`.
     boost::asio::awaitable<fetch_answer> search_orders(boost::json::array domain, std::string order, std::int64_t limit);
     // The first record of this domain; nullopt: there is none.
@@ -55,6 +57,8 @@ private:
 
 // Terms of an Odoo domain: [field, op, value].
 boost::json::array condition(const char* field, const char* op, boost::json::value value);
+// Asks for the id of one record that fits.
+call search_one(const char* model, boost::json::array domain, purpose why);
 boost::json::array id_list(const std::vector<std::int64_t>& ids);
 // What `like` finds this text by: its own wildcards taken literally.
 std::string like_pattern(std::string_view text);

@@ -45,19 +45,25 @@ void check_clock(const std::optional<core::duration>& ahead, std::vector<finding
 
 }  // namespace
 
+asio::awaitable<json::value> mrp::ask_for_check(call c, std::optional<error>& no)
+{
+    json::value answer;
+    try {
+        answer = co_await ask(std::move(c));
+    } catch (const error& e) {
+        no = e;
+    }
+    if (no && !is_a_no(*no)) throw *no;
+    co_return answer;
+}
+
 asio::awaitable<void> mrp::check_rights(std::vector<finding>& out)
 {
     for (const auto* operation : {"read", "write"}) {
         call c("mrp.production", "has_access", purpose::open);
         c.on({}).with("operation", operation);
         std::optional<error> failed;
-        json::value answer;
-        try {
-            answer = co_await ask(std::move(c));
-        } catch (const error& e) {
-            failed = e;
-        }
-        if (failed && !is_a_no(*failed)) throw *failed;
+        const auto answer = co_await ask_for_check(std::move(c), failed);
         const auto* advice = "give the user the group Manufacturing / User (mrp.group_mrp_user)";
         if (failed) add(out, verdict::bad, "orders", fmt::format("whether {} may {} manufacturing orders: {}", way_->who(), operation, failed->reason()),
                         "is the app Manufacturing installed? " + std::string(advice));
@@ -78,13 +84,7 @@ asio::awaitable<void> mrp::check_equipment(std::vector<finding>& out)
     c.keyword["fields"] = std::move(fields);
     c.keyword["order"] = "id";
     std::optional<error> failed;
-    json::value answer;
-    try {
-        answer = co_await ask(std::move(c));
-    } catch (const error& e) {
-        failed = e;
-    }
-    if (failed && !is_a_no(*failed)) throw *failed;
+    const auto answer = co_await ask_for_check(std::move(c), failed);
     const auto* list = answer.if_array();
     if (failed) add(out, verdict::warning, "equipment", "equipment cannot be read: " + failed->reason(),
                     "install the app Maintenance, or switch task 5 (ENABLE_TASK_5_EQUIPMENT_FAILURE) off");
@@ -103,13 +103,7 @@ asio::awaitable<void> mrp::check_mail(std::vector<finding>& out)
     fields.emplace_back("email");
     c.with("fields", std::move(fields));
     std::optional<error> failed;
-    json::value answer;
-    try {
-        answer = co_await ask(std::move(c));
-    } catch (const error& e) {
-        failed = e;
-    }
-    if (failed && !is_a_no(*failed)) throw *failed;
+    const auto answer = co_await ask_for_check(std::move(c), failed);
     const auto* list = answer.if_array();
     const auto* record = list != nullptr && list->size() == 1 ? list->front().if_object() : nullptr;
     const auto* email = record != nullptr ? record->if_contains("email") : nullptr;

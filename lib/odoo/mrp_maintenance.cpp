@@ -39,12 +39,7 @@ std::string like_pattern(std::string_view text)
 
 asio::awaitable<std::optional<std::int64_t>> mrp::first_id(const char* model, json::array domain)
 {
-    call c(model, "search_read", purpose::read);
-    c.with("domain", std::move(domain));
-    json::array fields;
-    fields.emplace_back("id");
-    c.keyword["fields"] = std::move(fields);
-    c.keyword["limit"] = 1;
+    auto c = search_one(model, std::move(domain), purpose::read);
     const auto operation = c.operation();
     const auto value = co_await ask(std::move(c));
     const auto* list = value.if_array();

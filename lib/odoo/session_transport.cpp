@@ -111,17 +111,10 @@ asio::awaitable<answer> session_transport::post_with_cookie(const std::string& p
 
 asio::awaitable<answer> session_transport::send(const call& c, const session& s, time_point limit)
 {
-    json::array args;
-    if (c.ids) {
-        json::array ids;
-        for (const auto id : *c.ids) ids.emplace_back(id);
-        args.emplace_back(std::move(ids));
-    }
-    for (const auto& [name, value] : c.positional) args.push_back(value);
     json::object params;
     params["model"] = c.model;
     params["method"] = c.method;
-    params["args"] = std::move(args);
+    params["args"] = c.by_position();
     params["kwargs"] = c.keyword;
     const auto operation = c.operation();
     const auto path = fmt::format("/web/dataset/call_kw/{}/{}", c.model, c.method);
