@@ -1,5 +1,4 @@
-// What an error or a silence means for a write and for a read. Recordings: f04, h01, h03, h05, h12, h17, h18, h20, h27, h41,
-// h42, e04; the rest is what proxies and broken links do.
+// What a silence or a stranger's answer means for a write and for a read; what Odoo's own errors mean is in recorded_errors_test.
 #include "support/catch.hpp"
 
 #include "replay.hpp"
@@ -12,35 +11,6 @@ using core::error_kind;
 using domain::call_outcome;
 using domain::error_class;
 using match = replay::match;
-
-TEST_CASE("each recorded error has its class")
-{
-    struct row {
-        const char* recording;
-        std::size_t step;
-        const char* name;
-        error_class meaning;
-    };
-    const auto r = GENERATE(values<row>({
-        {"h18", 0, "odoo.exceptions.UserError", error_class::park},
-        {"c03", 0, "odoo.exceptions.ValidationError", error_class::park},
-        {"f04", 2, "odoo.exceptions.MissingError", error_class::gone},
-        {"h01", 0, "odoo.exceptions.AccessError", error_class::configuration},
-        {"h12", 0, "odoo.exceptions.AccessError", error_class::configuration},
-        {"h17", 0, "builtins.ValueError", error_class::our_bug},
-        {"h41", 0, "psycopg2.OperationalError", error_class::retry},
-    }));
-    INFO(r.recording);
-    bench b;
-    b.peer.expect_login();
-    b.peer.expect(recorded(r.recording, r.step), match::answer_only);
-    const auto e = b.fail(b.client().cancel(26));
-    CHECK(e.outcome() == call_outcome::rejected);
-    CHECK(e.decision() == r.meaning);
-    CHECK(e.peer_code() == r.name);
-    CHECK_THAT(e.what(), !Contains("traceback"));
-    CHECK(b.peer.complaints() == std::vector<std::string>{});
-}
 
 TEST_CASE("a write that ends in anything but Odoo's own answer is unclear (h27, h20, h42, proxies)")
 {

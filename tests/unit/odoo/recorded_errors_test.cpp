@@ -115,6 +115,7 @@ TEST_CASE("jsonrpc: each recorded error has its class (odoo18.md section 10)")
         {"h13", 0, "odoo.exceptions.UserError", error_class::park},
         {"h18", 0, "odoo.exceptions.UserError", error_class::park},
         {"h32", 0, "odoo.exceptions.UserError", error_class::park},
+        {"f04", 2, "odoo.exceptions.MissingError", error_class::gone},
         {"h03", 0, "odoo.exceptions.MissingError", error_class::gone},
         {"h04", 0, "odoo.exceptions.MissingError", error_class::gone},
         {"h05", 0, "odoo.exceptions.MissingError", error_class::gone},
