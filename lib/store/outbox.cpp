@@ -324,12 +324,4 @@ asio::awaitable<std::vector<domain::move_value>> store::attempted_values(const s
     co_return out;
 }
 
-asio::awaitable<bool> store::accepted_by_odoo(std::int64_t batch_id)
-{
-    pg::statement s("select exists (select from odoo_attempt where batch_id = $1 and outcome is distinct from 'rejected' and outcome is distinct from 'not_sent')");
-    s.bind(batch_id);
-    const auto r = co_await read_one(pool_, s);
-    co_return r.at(0, 0).as_bool();
-}
-
 }  // namespace batchbridge::store

@@ -422,8 +422,6 @@ public:
     boost::asio::awaitable<bool> drop_consumption(const hold& h, const delivery& d, const alert_note& alert);
     // Was a value ever sent for this order by one of our attempts (for finish: may an unmapped picked value be ours)?
     boost::asio::awaitable<std::vector<domain::move_value>> attempted_values(const std::string& odoo_db, std::int64_t odoo_id, std::int64_t batch_id);
-    // Has Odoo accepted anything for this batch?
-    boost::asio::awaitable<bool> accepted_by_odoo(std::int64_t batch_id);
 
     // --- acts of persons (journaled with who) ----------------------------------------------------------------------
     // The batch and what the table of states asks about it, as of one moment. nullopt: it is not in the queue. `unclear_wait`: how

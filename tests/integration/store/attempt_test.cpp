@@ -135,19 +135,19 @@ TEST_CASE("a consumption of a batch that has completed, was parked or is gone is
 TEST_CASE("what was ever sent for a batch is remembered unless it certainly did not leave us")
 {
     with_finish b;
-    CHECK_FALSE(b.await(b.db.accepted_by_odoo(b.id)));
+    CHECK_FALSE(b.await(b.db.standing_of(b.id)).value().facts.accepted);
     const auto try_once = [&](const std::string& call, const boost::json::value& values, call_outcome end) {
         const auto a = b.await(b.db.begin_attempt(b.h, b.finish, call, values)).value();
         b.await(b.db.end_attempt(b.h, a, end, ""));
     };
     try_once("write_final", boost::json::parse(R"({"produced": "1", "produced_from": "x", "moves": [{"move_id": 9, "quantity": "9"}]})"), call_outcome::not_sent);
-    CHECK_FALSE(b.await(b.db.accepted_by_odoo(b.id)));
+    CHECK_FALSE(b.await(b.db.standing_of(b.id)).value().facts.accepted);
     CHECK(b.await(b.db.attempted_values("odoo", 1, b.id)).empty());
     try_once("write_consumption", moves(7, "1.5"), call_outcome::rejected);
-    CHECK_FALSE(b.await(b.db.accepted_by_odoo(b.id)));
+    CHECK_FALSE(b.await(b.db.standing_of(b.id)).value().facts.accepted);
     try_once("mark_done", boost::json::object(), call_outcome::rejected);
     try_once("write_final", boost::json::parse(R"({"produced": "1", "produced_from": "x", "moves": [{"move_id": 8, "quantity": "2.5"}]})"), call_outcome::unclear);
-    CHECK(b.await(b.db.accepted_by_odoo(b.id)));
+    CHECK(b.await(b.db.standing_of(b.id)).value().facts.accepted);
     const std::vector<domain::move_value> sent{{8, kg("2.5")}, {7, kg("1.5")}};
     CHECK(b.await(b.db.attempted_values("odoo", 1, b.id)) == sent);
     CHECK(b.await(b.db.attempted_values("odoo", 2, b.id)).empty());

@@ -180,7 +180,7 @@ TEST_CASE("cleanup prunes old runs, resolved alerts and ended deliveries of its 
     CHECK(b.count("alert where line = 'line2'") == 2);
     CHECK(b.value("select string_agg(state, ',' order by id) from odoo_outbox where line = 'line1' and odoo_id <> 2") == "due,parked");
     // Of a batch that is still here we must know what was ever sent.
-    CHECK(b.await(b.db.accepted_by_odoo(here)));
+    CHECK(b.await(b.db.standing_of(here)).value().facts.accepted);
     CHECK(b.count("odoo_attempt") == 1);
     CHECK(b.count("odoo_outbox where line = 'line2'") == 1);
 }
